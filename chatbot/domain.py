@@ -65,7 +65,7 @@ class QAPair:
     answer_id: str
     language: str
     source: str = ""
-    metadata: Mapping[str, str] = NO_METADATA
+    metadata: Mapping[str, str] = field(default_factory=lambda: NO_METADATA)
     count: int = 1
 
     @staticmethod

@@ -1,0 +1,210 @@
+"""The command line: what outside scripts call. `chatbot --help` shows each command with an example.
+
+Exit code 0 when it worked, 1 for a mistake of the user's (one line says what to do), 2 for wrong usage.
+"""
+
+import argparse
+import hashlib
+import json
+import logging
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from chatbot.answer import Templates
+from chatbot.corpus import BadRows, read_pairs
+from chatbot.domain import QAPair
+from chatbot.errors import ChatbotError, CorpusError
+from chatbot.settings import Settings
+
+EXAMPLES = """examples:
+  chatbot train --pairs faq.xlsx --index index/shop        fine-tune, calibrate and index: the whole bot
+  chatbot build --pairs faq.csv --index index/shop         index only, in seconds
+  chatbot ask --index index/shop "where is my parcel"      one question
+  chatbot evaluate --index index/shop --dialogues held-out.jsonl --output runs/shop
+  chatbot serve --index index/shop --port 7860             the chat page
+  chatbot rollback --index index/shop                      back to the version before
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; its exit code."""
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(
+        level=os.environ.get("CHATBOT_LOG", "INFO").upper(), format="%(message)s", stream=sys.stderr
+    )
+    for noisy in ("httpx", "sentence_transformers", "transformers", "faiss", "bm25s", "matplotlib"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    try:
+        return int(options.run(options))
+    except ChatbotError as error:
+        print(f"chatbot: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("chatbot: stopped; nothing was changed", file=sys.stderr)
+        return 130
+
+
+def build(options: argparse.Namespace) -> int:
+    from chatbot.assemble import build_bot
+
+    pairs, templates, settings = _read(options)
+    build_bot(pairs, templates, settings, options.index)
+    return 0
+
+
+def train(options: argparse.Namespace) -> int:
+    from chatbot.assemble import train_bot
+    from chatbot.corpus import read_matches
+
+    pairs, templates, settings = _read(options)
+    matches = read_matches(options.matches) if options.matches else ()
+    train_bot(pairs, matches, templates, settings, options.index)
+    return 0
+
+
+def evaluate(options: argparse.Namespace) -> int:
+    from chatbot.assemble import load_bot
+    from chatbot.corpus import read_dialogues, read_matches
+    from chatbot.learn.evaluate import evaluate as replay
+    from chatbot.learn.matching import evaluate_matches
+
+    bot = load_bot(options.index)
+    about = {"index": str(options.index), "seed": bot.settings.seed, "profile": bot.settings.profile}
+    if options.dialogues:
+        about["dialogues"] = {path.name: _sha256(path) for path in options.dialogues}
+        metrics = replay(read_dialogues(options.dialogues), bot).save(options.output, about)
+    else:
+        about["matches"] = {path.name: _sha256(path) for path in options.matches}
+        metrics = evaluate_matches(read_matches(options.matches), bot, options.output, about)
+    print(json.dumps({name: value for name, value in metrics.items() if name != "about"}, indent=2))
+    return 0
+
+
+def ask(options: argparse.Namespace) -> int:
+    from chatbot.assemble import load_bot
+    from chatbot.domain import Conversation
+
+    reply = load_bot(options.index).reply(Conversation(), options.question)
+    if options.json:
+        print(json.dumps(asdict(reply), ensure_ascii=False, indent=2))
+        return 0
+    print(reply.text)
+    for suggestion in reply.suggestions:
+        print(f"  - {suggestion}")
+    for citation in reply.citations:
+        print(f"  [{citation.answer_id}: {citation.question!r}, {citation.source}]")
+    return 0
+
+
+def versions(options: argparse.Namespace) -> int:
+    from chatbot import bundle
+
+    _, manifest = bundle.load(options.index)
+    for version in bundle.versions(options.index):
+        print(f"{'*' if version == manifest.version else ' '} {version}")
+    return 0
+
+
+def rollback(options: argparse.Namespace) -> int:
+    from chatbot import bundle
+
+    print(f"{options.index} is now at version {bundle.rollback(options.index, options.version).version}")
+    return 0
+
+
+def _read(options: argparse.Namespace) -> tuple[Sequence[QAPair], Templates, Settings]:
+    """The pairs, templates and settings of a build or training; the ingest report goes to standard error."""
+    settings = Settings.load(options.profile)
+    mapping = dict(entry.split("=", 1) for entry in options.map)
+    corpus = read_pairs(options.pairs, mapping, BadRows.FAIL if options.strict else BadRows.SKIP)
+    print(corpus.report, file=sys.stderr)
+    if not corpus.pairs:
+        raise CorpusError("no row could be used; the report above says why")
+    templates = Templates() if options.templates is None else Templates.load(options.templates)
+    return corpus.pairs, templates, settings
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _assignment(text: str) -> str:
+    if "=" not in text:
+        raise argparse.ArgumentTypeError(f"{text!r} is not OURS=THEIRS, such as question=Frage")
+    return text
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="chatbot",
+        description="Answers customers from what the company has already answered.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name: str, run: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=text, description=text)
+        added.set_defaults(run=run)
+        added.add_argument("--index", type=Path, required=True, metavar="DIR", help="folder of the built bot")
+        return added
+
+    for name, run, text in (
+        ("build", build, "Encode and index pairs; no training."),
+        ("train", train, "Fine-tune, calibrate and index: the whole bot."),
+    ):
+        made = command(name, run, text)
+        made.add_argument(
+            "--pairs",
+            type=Path,
+            nargs="+",
+            required=True,
+            metavar="FILE",
+            help="csv, tsv, jsonl, xlsx, or a folder",
+        )
+        made.add_argument("--profile", default="default", metavar="NAME", help="a shipped profile or a .toml file")
+        made.add_argument("--templates", type=Path, metavar="FILE", help="answer templates and slots (TOML)")
+        made.add_argument(
+            "--map",
+            type=_assignment,
+            nargs="+",
+            default=[],
+            metavar="OURS=THEIRS",
+            help="column names, question=Frage",
+        )
+        made.add_argument(
+            "--strict", action="store_true", help="stop at bad rows instead of reporting and skipping"
+        )
+        if run is train:
+            made.add_argument(
+                "--matches", type=Path, nargs="+", default=[], metavar="FILE", help="labelled question pairs (tsv)"
+            )
+
+    made = command("evaluate", evaluate, "Measure on held-out dialogues, or on labelled question pairs.")
+    what = made.add_mutually_exclusive_group(required=True)
+    what.add_argument("--dialogues", type=Path, nargs="+", metavar="FILE", help="held-out dialogues (jsonl)")
+    what.add_argument("--matches", type=Path, nargs="+", metavar="FILE", help="labelled question pairs (tsv)")
+    made.add_argument(
+        "--output", type=Path, required=True, metavar="DIR", help="for metrics.json, predictions.csv"
+    )
+
+    made = command("ask", ask, "Ask one question.")
+    made.add_argument("--json", action="store_true", help="the whole reply with candidates and scores")
+    made.add_argument("question", metavar="QUESTION")
+
+
+
+
+
+    command("versions", versions, "List the versions that are kept; * is in use.")
+    made = command("rollback", rollback, "Go back to the version before, or to a named one.")
+    made.add_argument("--version", metavar="ID", help="as `chatbot versions` prints it")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

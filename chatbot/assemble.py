@@ -1,0 +1,230 @@
+"""Settings and files -> a Chatbot: the one place that picks concrete classes.
+
+`build_bot` and `train_bot` turn pairs into a built bot folder; `load_bot` turns that folder into a `Chatbot`. What
+a folder holds for each language:
+
+    LANGUAGE/pairs.jsonl         row number and pair, one a line
+    LANGUAGE/questions.index     vectors of the historical questions
+    LANGUAGE/answers.index       vectors of the answers' texts
+    LANGUAGE/encoder/            the encoder's weights but its word embeddings, which are the base model's
+    LANGUAGE/reranker/           those of the cross-encoder, if there is one
+    templates.json               templates and slots
+
+The manifest has the settings, each language's models with fingerprints, and the calibration.
+"""
+
+import json
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from chatbot import bundle
+from chatbot.answer import Templates
+from chatbot.bundle import Manifest
+from chatbot.converse import Chatbot
+from chatbot.decide import Calibration
+from chatbot.domain import Encoder, Match, QAPair, Reranker
+from chatbot.encode import SentenceEncoder
+from chatbot.errors import BotError
+from chatbot.index import FaissIndex
+from chatbot.learn.train import Trained, calibrate_untrained, train
+from chatbot.lexical import Bm25Index
+from chatbot.models import reranker_from, save_tuned
+from chatbot.rerank import CrossEncoder
+from chatbot.retrieve import AnswerTable, Retriever, form
+from chatbot.settings import Route, Settings
+from chatbot.text import detect_language
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class LanguageWorkshop:
+    """Fresh models of one route, and retrievers over them (learn.train.Workshop)."""
+
+    route: Route
+    settings: Settings
+
+    @property
+    def casefold(self) -> bool:
+        return self.route.casefold
+
+    def encoder(self) -> SentenceEncoder:
+        return SentenceEncoder.load(self.route.encoder, self.route.prefix, self.route.max_tokens)
+
+    def reranker(self, encoder: Any) -> CrossEncoder:
+        model = reranker_from(encoder.model)
+        return CrossEncoder(model, encoder.tokenizer, self.route.prefix, self.route.max_tokens)
+
+    def retriever(
+        self, pairs: Sequence[QAPair], encoder: Encoder, reranker: Reranker | None, calibration: Calibration
+    ) -> Retriever:
+        return Retriever.build(
+            pairs,
+            encoder,
+            FaissIndex.build,
+            Bm25Index.build,
+            reranker,
+            calibration,
+            self.settings.retrieve,
+            self.route.casefold,
+        )
+
+
+def build_bot(pairs: Sequence[QAPair], templates: Templates, settings: Settings, folder: Path) -> Manifest:
+    """Encode and index with the models as they come; confidence is calibrated on held-out pairs all the same."""
+    return _make(
+        pairs, templates, settings, folder, lambda _, own, workshop: calibrate_untrained(own, workshop, settings)
+    )
+
+
+def train_bot(
+    pairs: Sequence[QAPair], matches: Sequence[Match], templates: Templates, settings: Settings, folder: Path
+) -> Manifest:
+    """Fine-tune, calibrate, index: the whole bot. `matches` count for every language that the pairs have."""
+    by_language = _matches_by_language(matches, {pair.language for pair in pairs})
+    return _make(
+        pairs,
+        templates,
+        settings,
+        folder,
+        lambda language, own, workshop: train(language, own, by_language.get(language, ()), workshop, settings),
+    )
+
+
+def load_bot(folder: Path) -> Chatbot:
+    """The bot in use in `folder`, every file checked. Raises BotError."""
+    files, manifest = bundle.load(folder)
+    settings = Settings.parse(manifest.bot["settings"], f"{folder}/manifest.json")
+    use_threads(settings)
+    templates = Templates.parse(json.loads((files / "templates.json").read_text("utf-8")), "templates.json")
+    lines = {
+        language: _load_line(files / language, about, settings.route(language), settings, folder)
+        for language, about in manifest.bot["languages"].items()
+    }
+    return Chatbot(lines, templates, settings)
+
+
+def save_bot(bot: Chatbot, folder: Path, profile: str) -> Manifest:
+    """Write a bot as a new version of `folder`. Checks the templates against its pairs first."""
+    bot.templates.check(pair for line in bot.lines.values() for pair in line.table.pairs.values())
+    with bundle.writing(folder, bot.settings.keep_versions) as draft:
+        (draft.path / "templates.json").write_text(
+            json.dumps(bot.templates.as_toml_values(), ensure_ascii=False, indent=1), "utf-8"
+        )
+        languages = {
+            language: _save_line(draft.path / language, line, bot.settings.route(language))
+            for language, line in bot.lines.items()
+        }
+        settings = bot.settings.model_dump(mode="json")
+        return draft.commit({"profile": profile, "settings": settings, "languages": languages})
+
+
+def use_threads(settings: Settings) -> None:
+    """One number of threads for the whole process; 0 leaves the library's choice."""
+    if settings.threads:
+        torch.set_num_threads(settings.threads)
+
+
+def _make(
+    pairs: Sequence[QAPair],
+    templates: Templates,
+    settings: Settings,
+    folder: Path,
+    trained: Callable[[str, Sequence[QAPair], LanguageWorkshop], Trained],
+) -> Manifest:
+    """A line for each language that the pairs have, then the folder."""
+    templates.check(pairs)
+    use_threads(settings)
+    lines = {}
+    for language in sorted({pair.language for pair in pairs}):
+        own = [pair for pair in pairs if pair.language == language]
+        workshop = LanguageWorkshop(settings.route(language), settings)
+        made = trained(language, own, workshop)
+        log.info("%s: indexing %d pairs", language, len(own))
+        models = made.models
+        lines[language] = workshop.retriever(own, models.encoder, models.reranker, made.calibration)
+    return save_bot(Chatbot(lines, templates, settings), folder, settings.profile)
+
+
+def _load_line(folder: Path, about: Mapping[str, Any], route: Route, settings: Settings, bot: Path) -> Retriever:
+    """One language of a bot. Raises BotError where the models of today are not those that it was built with."""
+    encoder = SentenceEncoder.load(route.encoder, route.prefix, route.max_tokens, folder / "encoder")
+    if encoder.fingerprint != about["encoder_fingerprint"]:
+        raise BotError(
+            f"{bot} was built with encoder {about['encoder']} ({about['encoder_fingerprint']}), but that name now "
+            f"gives {encoder.fingerprint}; build it again: chatbot train --pairs FILE --index {bot}"
+        )
+    reranker = None
+    if about["reranker_fingerprint"] is not None:
+        embeddings = encoder.model.get_input_embeddings()
+        reranker = CrossEncoder.load(
+            route.encoder, folder / "reranker", embeddings, route.prefix, route.max_tokens
+        )
+    rows, pairs = [], []
+    with (folder / "pairs.jsonl").open(encoding="utf-8") as file:
+        for line in file:
+            values = json.loads(line)
+            rows.append(values.pop("row"))
+            pairs.append(QAPair(**values))
+    questions = FaissIndex.load(folder / "questions.index")
+    array = np.array(rows, dtype=np.int64)
+    forms = [form(pair.question, route.casefold) for pair in pairs]
+    return Retriever(
+        AnswerTable.restore(rows, pairs, questions.vectors(array), about["answer_numbers"]),
+        encoder,
+        questions,
+        FaissIndex.load(folder / "answers.index"),
+        Bm25Index.build(array, forms),
+        reranker,
+        Calibration.from_json(about["calibration"]),
+        settings.retrieve,
+        route.casefold,
+    )
+
+
+def _save_line(folder: Path, line: Retriever, route: Route) -> dict[str, Any]:
+    """Write one language's files; what the manifest says of it."""
+    folder.mkdir()
+    with (folder / "pairs.jsonl").open("w", encoding="utf-8") as file:
+        for row, pair in sorted(line.table.pairs.items()):
+            file.write(json.dumps({"row": row, **_pair_as_json(pair)}, ensure_ascii=False) + "\n")
+    encoder, reranker = line.encoder, line.reranker
+    assert isinstance(encoder, SentenceEncoder) and isinstance(reranker, CrossEncoder | None)
+    assert isinstance(line.questions, FaissIndex) and isinstance(line.answers, FaissIndex)
+    line.questions.save(folder / "questions.index")
+    line.answers.save(folder / "answers.index")
+    about: dict[str, Any] = {
+        "encoder": route.encoder,
+        "encoder_fingerprint": encoder.fingerprint,
+        "dimension": encoder.dimension,
+        "metric": "inner product of unit vectors",
+        "pairs": len(line.table.pairs),
+        "answers": len(line.table.rows),
+        "answer_numbers": line.table.number,
+        "calibration": line.calibration.as_json(),
+        "reranker_fingerprint": None,
+    }
+    save_tuned(encoder.model, folder / "encoder")
+    if reranker is not None:
+        about["reranker_fingerprint"] = reranker.fingerprint
+        save_tuned(reranker.model, folder / "reranker")
+    return about
+
+
+def _pair_as_json(pair: QAPair) -> dict[str, Any]:
+    return {field.name: getattr(pair, field.name) for field in fields(pair)} | {"metadata": dict(pair.metadata)}
+
+
+def _matches_by_language(matches: Sequence[Match], languages: set[str]) -> dict[str, list[Match]]:
+    """Each match under the language of its left side; under the bot's only language where it has but one."""
+    by_language: dict[str, list[Match]] = {}
+    for match in matches:
+        language = detect_language(match.left) if len(languages) > 1 else next(iter(languages))
+        by_language.setdefault(language, []).append(match)
+    return by_language

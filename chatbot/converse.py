@@ -1,0 +1,141 @@
+"""Chatbot.reply(conversation, text): the function to read first.
+
+A message is looked at in this order: can it be read at all; does it ask for a person (always honoured); what do
+the pairs say, for the words alone and, where they lean on what was said before, for both together; is it small
+talk; else answer, ask back, or hand over. The conversation is a value: the caller keeps it and passes it in.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from time import perf_counter
+
+from chatbot import phrases
+from chatbot.answer import Templates
+from chatbot.decide import OFFERED, decide
+from chatbot.domain import Action, Citation, Conversation, Decision, QAPair, Reason, Reply, Role, Turn
+from chatbot.phrases import Phrases
+from chatbot.retrieve import Retriever, word_count
+from chatbot.settings import Settings
+from chatbot.text import clean, detect_language
+
+SAME_WORDS = 0.95  # similarity from which a stored question is taken to be the small talk itself
+CONTEXT_TURNS = 2  # customer's messages that may be put in front of one that leans on them
+
+
+@dataclass(frozen=True, slots=True)
+class Chatbot:
+    """A built bot. `lines` holds one retriever a language."""
+
+    lines: Mapping[str, Retriever]
+    templates: Templates
+    settings: Settings
+
+    def reply(self, conversation: Conversation, text: str) -> Reply:
+        """What to say to `text` after `conversation` (which does not hold it yet). Never raises for a text."""
+        start = perf_counter()
+        language = self._language(conversation, text)
+        words = phrases.load(language)
+        readable = clean(text)
+        if not phrases.bare(readable):
+            return _plain(Action.CHAT, Reason.NO_QUESTION, words.replies["no_question"], language)
+        if len(readable) > self.settings.max_characters:
+            return _plain(Action.HAND_OVER, Reason.TOO_LONG, words.replies["too_long"], language)
+        if words.asks_for_person(readable):
+            return _plain(Action.HAND_OVER, Reason.ASKED_FOR_PERSON, words.replies["person"], language)
+        decision, timings = self._judge(conversation, readable, language, words)
+        talk = words.small_talk_reply(readable)
+        if talk is not None and not _says_the_same(decision):
+            chat = replace(decision, action=Action.CHAT, reason=Reason.SMALL_TALK)
+            return Reply(talk, chat, language, timings=timings)
+        return self._say(
+            conversation, decision, language, words, {**timings, "total": 1000 * (perf_counter() - start)}
+        )
+
+    def line_for(self, text: str) -> Retriever:
+        """The retriever that serves a text by its language; the first one where none does."""
+        line = self._line(self._language(Conversation(), text))
+        return self.lines[min(self.lines)] if line is None else line
+
+    def _judge(
+        self, conversation: Conversation, text: str, language: str, words: Phrases
+    ) -> tuple[Decision, Mapping[str, float]]:
+        """Decide on the words alone, and together with what they lean on; the surer decision counts."""
+        asked = [text]
+        if words.leans_on_history(text, word_count(text)):
+            asked += _with_history(conversation, text, words)
+        line = self._line(language)
+        if line is None:
+            return Decision(Action.HAND_OVER, 0.0, Reason.UNSURE), {}
+        found = line.retrieve(asked)
+        decisions = [
+            decide(retrieved.candidates, line.calibration, word_count(question))
+            for question, retrieved in zip(asked, found, strict=True)
+        ]
+        return max(decisions, key=lambda decision: decision.confidence), found[0].timings
+
+    def _say(
+        self,
+        conversation: Conversation,
+        decision: Decision,
+        language: str,
+        words: Phrases,
+        timings: Mapping[str, float],
+    ) -> Reply:
+        if decision.action is Action.ANSWER:
+            pair = decision.candidates[0].pair
+            first = not any(turn.answer_id for turn in conversation.turns)
+            text = self.templates.render(pair, first=first)
+            return Reply(text, decision, language, pair.answer_id, (_cite(pair),), timings=timings)
+        if decision.action is Action.CLARIFY:
+            suggestions = tuple(candidate.pair.question for candidate in decision.candidates[:OFFERED])
+            return Reply(words.replies["clarify"], decision, language, suggestions=suggestions, timings=timings)
+        return Reply(words.replies["hand_over"], decision, language, timings=timings)
+
+    def _language(self, conversation: Conversation, text: str) -> str:
+        """By the message's script; a message without letters follows the conversation."""
+        return detect_language(text, default=conversation.language or next(iter(sorted(self.lines))))
+
+    def _line(self, language: str) -> Retriever | None:
+        """The retriever of a language, or one whose model serves that language as well; None where none does."""
+        if language in self.lines:
+            return self.lines[language]
+        served = [
+            self.lines[own]
+            for own in sorted(self.lines)
+            if self.settings.route(own) == self.settings.route(language)
+        ]
+        return served[0] if served else None
+
+
+def said(conversation: Conversation, text: str, reply: Reply) -> Conversation:
+    """The conversation with one exchange more."""
+    turns = (*conversation.turns, Turn(Role.USER, text), Turn(Role.AGENT, reply.text, reply.answer_id))
+    return Conversation(conversation.id, turns, reply.language)
+
+
+def _with_history(conversation: Conversation, text: str, words: Phrases) -> list[str]:
+    """The message with the customer's last question in front; with the one before too where that leans as well."""
+    earlier = [
+        turn.text
+        for turn in conversation.turns
+        if turn.role is Role.USER and words.small_talk_reply(turn.text) is None
+    ][-CONTEXT_TURNS:]
+    if not earlier:
+        return []
+    context = [earlier[-1]]
+    if len(earlier) > 1 and words.leans_on_history(earlier[-1], word_count(earlier[-1])):
+        context = earlier
+    return [" ".join((*context, text))]
+
+
+def _says_the_same(decision: Decision) -> bool:
+    """Whether the pairs hold this very small talk, so that their answer comes before the built-in one."""
+    return decision.action is Action.ANSWER and decision.candidates[0].similarity >= SAME_WORDS
+
+
+def _plain(action: Action, reason: Reason, text: str, language: str) -> Reply:
+    return Reply(text, Decision(action, 0.0, reason), language)
+
+
+def _cite(pair: QAPair) -> Citation:
+    return Citation(pair.id, pair.answer_id, pair.question, pair.source)

@@ -1,0 +1,108 @@
+"""From candidates to a decision: answer, ask back, or hand over to a person. Pure: numbers in, a value out.
+
+`Calibration` is what was learnt on held-out questions (learn/calibrate.py) and travels with the bot as JSON:
+
+    evidence of one answer   z = (feature - mean) / spread           the six scores of a Candidate
+    its ranking score        s = fusion . z                          sorts candidates
+    its confidence           p = sigmoid(first . x + bias)           x: score, margin, evidence of the first
+    one of three is right    sigmoid(any . x + bias), never below p  says when asking back makes sense
+
+`mean` and `spread` describe the best *wrong* answer to a question, so z says how far a candidate stands out from
+what is found when nothing fits; that makes numbers of different encoders comparable.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit
+
+from chatbot.domain import Action, Candidate, Decision, Reason
+
+EVIDENCE = ("similarity", "relevance", "lexical", "agreement", "centroid", "answer_similarity")
+SIGNS = ("score", "margin", "lead", "words", *EVIDENCE)  # what a confidence is made of: x above
+OFFERED = 3  # questions in a "did you mean"
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Fusion, confidence and thresholds of one language. Vectors follow the order of EVIDENCE and SIGNS."""
+
+    mean: tuple[float, ...]
+    spread: tuple[float, ...]
+    fusion: tuple[float, ...]
+    first: tuple[float, ...]
+    first_bias: float
+    any: tuple[float, ...]
+    any_bias: float
+    answer_threshold: float
+    clarify_threshold: float
+    matching: tuple[float, float, float] = (20.0, 0.5, -17.0)  # similarity, relevance, bias: same meaning?
+    fitted_on: int = 0  # held-out questions behind these numbers; 0: the shipped default
+
+    def score(self, evidence: Floats) -> Floats:
+        """Ranking scores [n] of evidence [n, len(EVIDENCE)]."""
+        return np.asarray(self.standard(evidence) @ np.asarray(self.fusion))
+
+    def standard(self, evidence: Floats) -> Floats:
+        """Evidence in spreads above the best wrong answer's mean; same shape."""
+        return np.asarray((evidence - np.asarray(self.mean)) / np.asarray(self.spread))
+
+    def confidence(self, signs: Floats) -> tuple[Floats, Floats]:
+        """Probabilities [n] that the first answer, and that one of the first three, is right."""
+        first = expit(signs @ np.asarray(self.first) + self.first_bias)
+        return first, np.maximum(first, expit(signs @ np.asarray(self.any) + self.any_bias))
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "Calibration":
+        plain: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+        return cls(**plain)
+
+
+def evidence(candidates: Sequence[Candidate]) -> Floats:
+    """float64 [n, len(EVIDENCE)]"""
+    return np.array([[getattr(c, name) for name in EVIDENCE] for c in candidates], dtype=np.float64).reshape(
+        -1, len(EVIDENCE)
+    )
+
+
+def signs(ranked: Floats, calibration: Calibration, words: int) -> Floats:
+    """What confidence is judged by: float64 [len(SIGNS)] from evidence [n, len(EVIDENCE)] sorted best first.
+
+    `margin` is the score's distance to the next answer, `lead` the share of the first answer among all in a
+    softmax over scores, `words` the logarithm of the question's length in words.
+    """
+    scores = calibration.score(ranked)
+    margin = min(scores[0] - scores[1], 5.0) if len(scores) > 1 else 5.0
+    lead = 1.0 / np.exp(scores - scores[0]).sum()
+    return np.array([scores[0], margin, lead, np.log1p(words), *calibration.standard(ranked[:1])[0]])
+
+
+def decide(candidates: Sequence[Candidate], calibration: Calibration, words: int) -> Decision:
+    """Judge candidates that are sorted best first. The decision's candidates carry their confidence."""
+    if not candidates:
+        return Decision(Action.HAND_OVER, 0.0, Reason.UNSURE)
+    x = signs(evidence(candidates), calibration, words)[None]
+    first, among = (float(p[0]) for p in calibration.confidence(x))
+    judged = _with_confidence(candidates, first, among)
+    if first >= calibration.answer_threshold:
+        return Decision(Action.ANSWER, first, Reason.CONFIDENT, judged)
+    if among >= calibration.clarify_threshold:
+        return Decision(Action.CLARIFY, first, Reason.AMBIGUOUS, judged)
+    return Decision(Action.HAND_OVER, first, Reason.UNSURE, judged)
+
+
+def _with_confidence(candidates: Sequence[Candidate], first: float, among: float) -> tuple[Candidate, ...]:
+    """The first gets its own probability; the next ones share what is left of 'one of three', by their scores."""
+    scores = np.array([c.score for c in candidates[1:OFFERED]])
+    shares = np.exp(scores - scores.max()) if len(scores) else scores
+    rest = [(among - first) * share for share in shares / shares.sum()] if len(scores) else []
+    confidences = [first, *rest] + [0.0] * (len(candidates) - 1 - len(rest))
+    return tuple(replace(c, confidence=float(p)) for c, p in zip(candidates, confidences, strict=True))

@@ -1,0 +1,1 @@
+"""Better answers from what happened: train the models, calibrate the decision, evaluate on held-out dialogues."""

@@ -1,0 +1,154 @@
+"""From held-out questions to numbers that mean something: fusion, confidence and thresholds.
+
+In: `Sample`s, each a held-out question with the candidates' evidence as the bot saw it, made with models and an
+index that did not contain that question (learn/train.py). A question whose answer was hidden altogether is a
+sample of 'nothing answers this'. Out: a `Calibration` (decide.py).
+
+Every fit starts from a prior and leaves it only as far as the evidence carries: with no samples the result is
+the prior itself, so a bot with one question an answer still works.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.optimize import minimize
+from scipy.special import expit, log_expit, logsumexp
+
+from chatbot.decide import EVIDENCE, OFFERED, SIGNS, Calibration, Floats, signs
+from chatbot.settings import Decide
+
+MARGIN_OF_CAUTION = 1.0  # strength of the priors, in units of samples
+LEAST_SPREAD = 1e-3
+
+PRIOR = Calibration(
+    mean=(0.0,) * len(EVIDENCE),
+    spread=(1.0,) * len(EVIDENCE),
+    fusion=(0.6, 0.4, 0.2, 0.2, 0.4, 0.2),
+    first=(0.5, 0.5, 1.0, 0.0, *(0.0,) * len(EVIDENCE)),
+    first_bias=-3.0,
+    any=(0.5, 0.2, 0.5, 0.0, *(0.0,) * len(EVIDENCE)),
+    any_bias=-2.0,
+    answer_threshold=0.8,
+    clarify_threshold=0.7,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A held-out question: evidence [n, len(EVIDENCE)] of its candidates, the position of the right one among
+    them (None: not found, or there is none), whether any pair answers it, and its length in words."""
+
+    evidence: Floats
+    right: int | None
+    answerable: bool
+    words: int
+
+
+def calibrate(samples: Sequence[Sample], settings: Decide, prior: Calibration = PRIOR) -> Calibration:
+    """Fit everything on `samples`; deterministic."""
+    samples = [s for s in samples if len(s.evidence)]
+    if not samples:
+        return prior
+    calibration = replace(_standardised(samples, prior), fitted_on=len(samples))
+    calibration = replace(calibration, fusion=_fusion(samples, calibration))
+    x, first, among, weights = _judged(samples, calibration, settings.out_of_scope_share)
+    first_weights = _logistic(x, first, weights, np.array([*prior.first, prior.first_bias]))
+    any_weights = _logistic(x, among, weights, np.array([*prior.any, prior.any_bias]))
+    calibration = replace(
+        calibration,
+        first=tuple(first_weights[:-1].tolist()),
+        first_bias=float(first_weights[-1]),
+        any=tuple(any_weights[:-1].tolist()),
+        any_bias=float(any_weights[-1]),
+    )
+    p_first, p_any = calibration.confidence(x)
+    answer = threshold(p_first, first, weights, settings.target_precision)
+    asked = p_first < answer
+    clarify = threshold(p_any[asked], among[asked], weights[asked], settings.clarify_precision)
+    return replace(calibration, answer_threshold=answer, clarify_threshold=clarify)
+
+
+def threshold(confidence: Floats, right: Floats, weights: Floats, precision: float) -> float:
+    """The lowest confidence at which, of everything at or above it, a share of `precision` is right.
+
+    Where no threshold reaches it, the target itself: a calibrated confidence needs nothing else."""
+    order = np.argsort(-confidence, kind="stable")
+    if not len(order):
+        return precision
+    good = np.cumsum((right * weights)[order]) / np.cumsum(weights[order])
+    reached = np.flatnonzero(good >= precision)
+    return float(confidence[order][reached[-1]]) if len(reached) else precision
+
+
+def _standardised(samples: Sequence[Sample], prior: Calibration) -> Calibration:
+    """Mean and spread of the evidence of the best wrong answer to each question."""
+    best_wrong = []
+    for sample in samples:
+        wrong = [i for i in range(len(sample.evidence)) if i != sample.right]
+        if wrong:
+            best_wrong.append(sample.evidence[max(wrong, key=lambda i: sample.evidence[i, 0])])
+    if len(best_wrong) < 2:
+        return prior
+    values = np.array(best_wrong)
+    mean, spread = values.mean(0), np.maximum(values.std(0), LEAST_SPREAD)
+    constant = values.std(0) < LEAST_SPREAD  # evidence that says nothing, such as relevance with no reranker
+    return replace(prior, mean=tuple(mean.tolist()), spread=tuple(np.where(constant, 1.0, spread).tolist()))
+
+
+def _fusion(samples: Sequence[Sample], calibration: Calibration) -> tuple[float, ...]:
+    """Weights of a conditional logit that puts the right answer first; none below zero, so that more evidence
+    never speaks against an answer."""
+    lists = [
+        (calibration.standard(s.evidence), s.right) for s in samples if s.right is not None and len(s.evidence) > 1
+    ]
+    prior = np.asarray(calibration.fusion)
+
+    def loss(weights: Floats) -> tuple[float, Floats]:
+        value = MARGIN_OF_CAUTION * float(((weights - prior) ** 2).sum())
+        gradient = 2 * MARGIN_OF_CAUTION * (weights - prior)
+        for z, right in lists:
+            scores = z @ weights
+            value += float(logsumexp(scores) - scores[right])
+            gradient = gradient + np.exp(scores - logsumexp(scores)) @ z - z[right]
+        return value, gradient
+
+    found = minimize(loss, prior, jac=True, method="L-BFGS-B", bounds=[(0.0, None)] * len(prior))
+    return tuple(found.x.tolist())
+
+
+def _judged(
+    samples: Sequence[Sample], calibration: Calibration, out_of_scope_share: float
+) -> tuple[Floats, Floats, Floats, Floats]:
+    """Signs [n, len(SIGNS)], whether the first answer and one of the first three is right [n], and weights [n]
+    that give unanswerable questions their expected share."""
+    x, first, among = [], [], []
+    for sample in samples:
+        order = np.argsort(-calibration.score(sample.evidence), kind="stable")
+        x.append(signs(sample.evidence[order], calibration, sample.words))
+        place = None if sample.right is None else int(np.flatnonzero(order == sample.right)[0])
+        first.append(place == 0)
+        among.append(place is not None and place < OFFERED)
+    answerable = np.array([s.answerable for s in samples])
+    inside, outside = int(answerable.sum()), int((~answerable).sum())
+    weights = np.ones(len(samples))
+    if inside and outside:
+        weights[answerable] = (1 - out_of_scope_share) * len(samples) / inside
+        weights[~answerable] = out_of_scope_share * len(samples) / outside
+    return np.array(x), np.array(first, dtype=float), np.array(among, dtype=float), weights
+
+
+def _logistic(x: Floats, y: Floats, weights: Floats, prior: Floats) -> Floats:
+    """Weights [k + 1], bias last, of a logistic regression pulled towards `prior`."""
+    design = np.column_stack([x, np.ones(len(x))])
+    pull = MARGIN_OF_CAUTION * np.append(np.maximum(x.std(0), LEAST_SPREAD) ** 2, 0.0)
+
+    def loss(beta: Floats) -> tuple[float, Floats]:
+        logits = design @ beta
+        value = -float((weights * (y * log_expit(logits) + (1 - y) * log_expit(-logits))).sum())
+        gradient = design.T @ (weights * (expit(logits) - y))
+        return value + float((pull * (beta - prior) ** 2).sum()), gradient + 2 * pull * (beta - prior)
+
+    found = minimize(loss, prior, jac=True, method="L-BFGS-B")
+    assert len(found.x) == len(SIGNS) + 1
+    return np.asarray(found.x)

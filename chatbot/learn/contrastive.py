@@ -1,0 +1,151 @@
+"""Fine-tune the bi-encoder on the company's own pairs, so that questions with one answer lie close together.
+
+In: an encoder with its model, and questions labelled by answer. The model is changed in place. Each batch holds anchors in groups of answers that the model confuses (their
+nearest neighbours: hard negatives for free) and for each anchor one positive: another question of the same answer, the
+answer's own text, or, where the answer has a single question, that question with slips of the finger.
+
+Loss: InfoNCE in both directions (van den Oord et al. 2018, https://arxiv.org/abs/1807.03748) over the batch,
+where texts of the same answer are not counted as negatives. Word embeddings stay frozen: a few thousand pairs
+teach them nothing, and they are most of the weights.
+"""
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from torch.nn.functional import cross_entropy, normalize
+from tqdm import tqdm
+
+from chatbot.learn.relevance import optimiser, step
+from chatbot.settings import Encode
+
+CHUNK = 16  # texts in one forward pass, of similar length, so that little is padding
+ANSWER_SHARE = 0.25  # of the anchors, how many meet the answer's own text instead of another question
+SLIP_SHARE = 0.2  # of the texts, how many get a slip of the finger
+REFRESH = 25  # batches before the confusable answers are looked for again
+SAMPLED_ANSWERS = 256  # answers among which confusable ones are looked for at each refresh
+
+
+class TrainableEncoder(Protocol):
+    model: Any
+    tokenizer: Any
+    prefix: str
+    max_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """Questions as the encoder meets them, the number of each one's answer, and the answers' texts (or None)."""
+
+    questions: Sequence[str]
+    answers: Sequence[int]
+    answer_texts: Sequence[str | None]
+
+
+def tune_encoder(encoder: TrainableEncoder, texts: Labelled, settings: Encode, *, seed: int, label: str) -> None:
+    """Train `encoder.model` in place; nothing happens with fewer than two answers or no epochs."""
+    steps = min(
+        max(round(settings.epochs * len(texts.questions) / settings.anchors), settings.min_steps),
+        settings.max_steps,
+    )
+    if settings.epochs == 0 or len(set(texts.answers)) < 2:
+        return
+    torch.manual_seed(seed)
+    model = encoder.model
+    optimizer, schedule = optimiser(model, settings.rate, steps)
+    model.train()
+    batches = _batches(encoder, texts, settings.anchors, random.Random(seed))
+    for _ in tqdm(range(steps), desc=label, unit="step"):
+        left, right, labels = next(batches)
+        vectors = embed(encoder, left + right)
+        loss = info_nce(vectors[: len(left)], vectors[len(left) :], torch.as_tensor(labels), settings.temperature)
+        step(loss, model, optimizer, schedule)
+    model.eval()
+
+
+def embed(encoder: TrainableEncoder, texts: Sequence[str]) -> torch.Tensor:
+    """Mean-pooled unit vectors [n, dim] with gradient; texts of similar length share a pass."""
+    tokenizer = encoder.tokenizer
+    prefixed = [encoder.prefix + text for text in texts]
+    tokens = tokenizer(prefixed, truncation=True, max_length=encoder.max_tokens, return_token_type_ids=False)[
+        "input_ids"
+    ]
+    order = sorted(range(len(tokens)), key=lambda i: len(tokens[i]))
+    pooled = []
+    for start in range(0, len(order), CHUNK):
+        batch = tokenizer.pad(
+            {"input_ids": [tokens[i] for i in order[start : start + CHUNK]]}, return_tensors="pt"
+        )
+        hidden = encoder.model(**batch).last_hidden_state
+        mask = batch["attention_mask"].unsqueeze(-1).to(hidden.dtype)
+        pooled.append((hidden * mask).sum(1) / mask.sum(1))
+    return normalize(torch.cat(pooled)[torch.as_tensor(order).argsort()], dim=1)
+
+
+def info_nce(left: torch.Tensor, right: torch.Tensor, labels: torch.Tensor, temperature: float) -> torch.Tensor:
+    """Mean cross-entropy of finding each row's partner, both ways; other rows of the same label are left out."""
+    logits = left @ right.T / temperature
+    same = (labels[:, None] == labels[None, :]) & ~torch.eye(len(labels), dtype=torch.bool)
+    logits = logits.masked_fill(same, float("-inf"))
+    target = torch.arange(len(labels))
+    return (cross_entropy(logits, target) + cross_entropy(logits.T, target)) / 2
+
+
+def slip(text: str, chance: random.Random) -> str:
+    """The text with one slip of the finger: a character lost, doubled, or swapped with the next one."""
+    if len(text) < 3:
+        return text
+    at = chance.randrange(len(text) - 1)
+    kind = chance.randrange(3)
+    if kind == 0:
+        return text[:at] + text[at + 1 :]
+    if kind == 1:
+        return text[:at] + text[at] + text[at:]
+    return text[:at] + text[at + 1] + text[at] + text[at + 2 :]
+
+
+def _batches(
+    encoder: TrainableEncoder, texts: Labelled, size: int, chance: random.Random
+) -> Iterator[tuple[list[str], list[str], list[int]]]:
+    """Endless batches (left texts, right texts, answer numbers): half by chance, half from one confusable group."""
+    of_answer: dict[int, list[int]] = {}
+    for question, answer in enumerate(texts.answers):
+        of_answer.setdefault(answer, []).append(question)
+    while True:
+        groups = _confusable(encoder, texts, of_answer, size // 4, chance)
+        for _ in range(REFRESH):
+            anchors = chance.sample(range(len(texts.questions)), min(size // 2, len(texts.questions)))
+            anchors += [chance.choice(of_answer[answer]) for answer in chance.choice(groups) for _ in range(2)]
+            left = [_maybe_slip(texts.questions[anchor], chance) for anchor in anchors]
+            right = [_positive(anchor, texts, of_answer, chance) for anchor in anchors]
+            yield left, right, [texts.answers[anchor] for anchor in anchors]
+
+
+def _positive(anchor: int, texts: Labelled, of_answer: dict[int, list[int]], chance: random.Random) -> str:
+    answer = texts.answers[anchor]
+    answer_text = texts.answer_texts[answer]
+    if answer_text is not None and chance.random() < ANSWER_SHARE:
+        return answer_text
+    others = [sibling for sibling in of_answer[answer] if sibling != anchor]
+    if others:
+        return _maybe_slip(texts.questions[chance.choice(others)], chance)
+    return slip(slip(texts.questions[anchor], chance), chance)
+
+
+def _maybe_slip(text: str, chance: random.Random) -> str:
+    return slip(text, chance) if chance.random() < SLIP_SHARE else text
+
+
+@torch.no_grad()
+def _confusable(
+    encoder: TrainableEncoder, texts: Labelled, of_answer: dict[int, list[int]], k: int, chance: random.Random
+) -> list[list[int]]:
+    """Groups of k answers that lie close together, judged by one sampled question of each answer."""
+    names = chance.sample(sorted(of_answer), min(len(of_answer), SAMPLED_ANSWERS))
+    encoder.model.eval()
+    vectors = embed(encoder, [texts.questions[chance.choice(of_answer[name])] for name in names])
+    encoder.model.train()
+    near = torch.topk(vectors @ vectors.T, min(k, len(names))).indices.tolist()
+    return [[names[n] for n in group] for group in near]

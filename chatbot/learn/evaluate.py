@@ -1,0 +1,206 @@
+"""Replay held-out dialogues and measure: the numbers of `metrics.json` and the rows of `predictions.csv`.
+
+In: dialogues and anything that replies. Each scored turn is asked with the dialogue's own earlier turns as
+history, not with what the bot would have said. Out: an `Evaluation` with every single prediction, so that a
+measure can be taken again without another run.
+
+A turn's confidence is the probability that the best candidate is right, whatever was decided about it. Where
+nothing in the pairs answers a turn, the right thing is to give no stored answer: hand over, or small talk.
+"""
+
+import csv
+import json
+import os
+import platform
+from collections.abc import Iterable, Sequence
+from dataclasses import astuple, dataclass, fields
+from datetime import UTC, datetime
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import roc_auc_score
+from tqdm import tqdm
+
+from chatbot.domain import Action, Conversation, HeldOutDialogue, HeldOutTurn, Responder, Role, Turn
+
+BINS = 15
+DEPTHS = (1, 3, 5, 10)
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """One scored turn, in the columns of predictions.csv; `expected` is joined by `|`."""
+
+    dialogue_id: str
+    turn: int
+    language: str
+    text: str
+    expected: str
+    action: str
+    answer_id: str
+    confidence: float
+    top_answer_id: str
+    similarity: float
+    relevance: float
+    latency_ms: float
+    ranking: tuple[str, ...] = ()  # not a column: the answers in order, for the ranking measures
+
+    @property
+    def wanted(self) -> frozenset[str]:
+        return frozenset(self.expected.split("|")) - {""}
+
+    @property
+    def right_first(self) -> bool:
+        return self.top_answer_id in self.wanted
+
+
+COLUMNS = tuple(field.name for field in fields(Prediction))[:-1]
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    predictions: tuple[Prediction, ...]
+
+    def metrics(self) -> dict[str, Any]:
+        """All measures over every turn, and again for each language."""
+        languages = sorted({p.language for p in self.predictions})
+        return measures(self.predictions) | {
+            "languages": {
+                language: measures([p for p in self.predictions if p.language == language])
+                for language in languages
+            }
+        }
+
+    def save(self, folder: Path, about: dict[str, Any]) -> dict[str, Any]:
+        """Write predictions.csv and metrics.json into `folder`; the metrics."""
+        write_csv(folder / "predictions.csv", COLUMNS, [astuple(p)[: len(COLUMNS)] for p in self.predictions])
+        return write_metrics(folder / "metrics.json", self.metrics(), about)
+
+
+def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(columns)
+        writer.writerows(rows)
+
+
+def write_metrics(path: Path, metrics: dict[str, Any], about: dict[str, Any]) -> dict[str, Any]:
+    """Add what, when and where it was measured, and write it all as JSON."""
+    machine = (
+        f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+    )
+    time = datetime.now(UTC).isoformat(timespec="seconds")
+    whole = metrics | {"about": about | {"time": time, "machine": machine}}
+    path.write_text(json.dumps(whole, indent=2, ensure_ascii=False) + "\n", "utf-8")
+    return whole
+
+
+def evaluate(dialogues: Sequence[HeldOutDialogue], responder: Responder) -> Evaluation:
+    """Ask every scored turn, with a progress bar."""
+    scored = [
+        (dialogue, position)
+        for dialogue in dialogues
+        for position, turn in enumerate(dialogue.turns)
+        if turn.role is Role.USER and turn.expected is not None
+    ]
+    return Evaluation(
+        tuple(_ask(d, position, responder) for d, position in tqdm(scored, desc="asking", unit="turn"))
+    )
+
+
+def _ask(dialogue: HeldOutDialogue, position: int, responder: Responder) -> Prediction:
+    turn: HeldOutTurn = dialogue.turns[position]
+    history = tuple(Turn(earlier.role, earlier.text) for earlier in dialogue.turns[:position])
+    start = perf_counter()
+    reply = responder.reply(Conversation(dialogue.id, history, dialogue.language), turn.text)
+    latency = 1000 * (perf_counter() - start)
+    candidates = reply.decision.candidates
+    top = candidates[0] if candidates else None
+    return Prediction(
+        dialogue_id=dialogue.id,
+        turn=position + 1,
+        language=dialogue.language,
+        text=turn.text,
+        expected="|".join(turn.expected or ()),
+        action=reply.decision.action,
+        answer_id=reply.answer_id or "",
+        confidence=round(top.confidence, 6) if top else 0.0,
+        top_answer_id=top.pair.answer_id if top else "",
+        similarity=round(top.similarity, 6) if top else 0.0,
+        relevance=round(top.relevance, 6) if top else 0.0,
+        latency_ms=round(latency, 2),
+        ranking=tuple(dict.fromkeys(c.pair.answer_id for c in candidates)),
+    )
+
+
+def measures(predictions: Sequence[Prediction]) -> dict[str, Any]:
+    """Every measure by its name; None where there is nothing to take it on."""
+    inside = [p for p in predictions if p.wanted]
+    outside = [p for p in predictions if not p.wanted]
+    answered = [p for p in predictions if p.action == Action.ANSWER]
+    right = [p for p in inside if p.action == Action.ANSWER and p.answer_id in p.wanted]
+    refused = [p for p in outside if p.action in (Action.HAND_OVER, Action.CHAT)]
+    confidence = np.array([p.confidence for p in predictions])
+    latency = [p.latency_ms for p in predictions]
+    return {
+        "turns": len(predictions),
+        "in_scope_turns": len(inside),
+        "out_of_scope_turns": len(outside),
+        "raw_accuracy": _share(p.right_first for p in inside),
+        "accuracy": _ratio(len(right) + len(refused), len(predictions)),
+        "in_scope_accuracy": _ratio(len(right), len(inside)),
+        "out_of_scope_recall": _ratio(len(refused), len(outside)),
+        "answered_precision": _ratio(len(right), len(answered)),
+        "coverage": _share(p.action == Action.ANSWER for p in inside),
+        "clarified": _share(p.action == Action.CLARIFY for p in predictions),
+        **{f"recall_at_{k}": _share(bool(p.wanted & set(p.ranking[:k])) for p in inside) for k in DEPTHS},
+        "mrr_at_10": _mean([_reciprocal_rank(p) for p in inside]),
+        "map": _mean([_average_precision(p) for p in inside]),
+        "ece": expected_calibration_error(confidence, np.array([p.right_first for p in predictions], dtype=float)),
+        "auroc": auroc(confidence, np.array([bool(p.wanted) for p in predictions])),
+        "latency_ms_p50": float(np.percentile(latency, 50)) if latency else None,
+        "latency_ms_p95": float(np.percentile(latency, 95)) if latency else None,
+    }
+
+
+def expected_calibration_error(confidence: NDArray[Any], right: NDArray[Any], bins: int = BINS) -> float | None:
+    """Mean distance between stated confidence and share right, over bins that hold equally many turns."""
+    if not len(confidence):
+        return None
+    order = np.argsort(confidence, kind="stable")
+    parts = [part for part in np.array_split(order, bins) if len(part)]
+    return float(sum(len(p) * abs(confidence[p].mean() - right[p].mean()) for p in parts) / len(order))
+
+
+def auroc(confidence: NDArray[Any], positive: NDArray[Any]) -> float | None:
+    """Probability that a positive has the higher confidence; None where there is one class only."""
+    if positive.all() or not positive.any():
+        return None
+    return float(roc_auc_score(positive, confidence))
+
+
+def _reciprocal_rank(prediction: Prediction) -> float:
+    ranks = [rank for rank, answer in enumerate(prediction.ranking[:10], start=1) if answer in prediction.wanted]
+    return 1 / ranks[0] if ranks else 0.0
+
+
+def _average_precision(prediction: Prediction) -> float:
+    """Mean over the expected answers of the precision at each one's rank; 0 for one that was not ranked."""
+    ranks = [rank for rank, answer in enumerate(prediction.ranking, start=1) if answer in prediction.wanted]
+    return sum(found / rank for found, rank in enumerate(ranks, start=1)) / len(prediction.wanted)
+
+
+def _share(outcomes: Iterable[bool]) -> float | None:
+    return _mean([float(outcome) for outcome in outcomes])
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return float(np.mean(values)) if values else None
+
+
+def _ratio(part: int, whole: int) -> float | None:
+    return part / whole if whole else None

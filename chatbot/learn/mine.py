@@ -1,0 +1,90 @@
+"""What the models learn from: labelled questions for the encoder, ranked lists for the cross-encoder.
+
+In: pairs, labelled matches, and (for lists) a retriever over those pairs with the encoder as it is now. Out:
+`Labelled` and `RankedList`s. A list's wrong texts are hard negatives: the closest question of each of the nearest
+wrong answers, which is what the cross-encoder meets when it works.
+"""
+
+import random
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from chatbot.domain import Match, QAPair
+from chatbot.learn.contrastive import Labelled
+from chatbot.learn.relevance import RankedList
+from chatbot.retrieve import Retriever, form
+
+DEPTH = 60  # neighbours among which a list's candidates are looked for
+
+
+def labelled(pairs: Sequence[QAPair], matches: Sequence[Match], casefold: bool) -> Labelled:
+    """Questions of pairs and matches; those with one answer, or that a match says mean the same, share a label."""
+    answers: dict[str, int] = {}
+    number: dict[str, int] = {}
+    links: list[tuple[int, int]] = []
+
+    def node(name: str) -> int:
+        return number.setdefault(name, len(number))
+
+    for pair in pairs:
+        links.append((node("q" + form(pair.question, casefold)), node("a" + pair.answer_id)))
+    for match in matches:
+        if match.same:
+            links.append((node("q" + form(match.left, casefold)), node("q" + form(match.right, casefold))))
+    ends = np.array(links, dtype=np.int64).reshape(-1, 2)
+    graph = coo_array((np.ones(len(ends)), (ends[:, 0], ends[:, 1])), shape=(len(number), len(number)))
+    count, label = connected_components(graph, directed=False)
+    texts: list[str | None] = [None] * count
+    for pair in pairs:
+        answers.setdefault(pair.answer_id, int(label[number["a" + pair.answer_id]]))
+        texts[answers[pair.answer_id]] = form(pair.answer, casefold)
+    questions = [name[1:] for name in number if name[0] == "q"]
+    return Labelled(questions, [int(label[number["q" + q]]) for q in questions], texts)
+
+
+def ranked_lists(retriever: Retriever, negatives: int, seed: int) -> list[RankedList]:
+    """One list for each question whose answer has another question; candidates in random order."""
+    chance = random.Random(seed)
+    table = retriever.table
+    rows = np.array(sorted(table.pairs), dtype=np.int64)
+    vectors = retriever.questions.vectors(rows)
+    _, near = retriever.questions.search(vectors, DEPTH)
+    lists = []
+    for row, neighbours in zip(rows.tolist(), near.tolist(), strict=True):
+        pair = table.pairs[row]
+        siblings = [other for other in table.rows[pair.answer_id] if other != row]
+        if not siblings:
+            continue
+        closest: dict[str, int] = {}
+        for other in neighbours:
+            if other not in (row, -1):
+                closest.setdefault(table.pairs[other].answer_id, other)
+        right = closest.pop(pair.answer_id, None)
+        picked = [chance.choice(siblings) if right is None else right, *list(closest.values())[:negatives]]
+        order = chance.sample(range(len(picked)), len(picked))
+        texts = tuple(form(table.pairs[picked[i]].question, retriever.casefold) for i in order)
+        if len(texts) > 1:
+            lists.append(RankedList(form(pair.question, retriever.casefold), texts, order.index(0)))
+    return lists
+
+
+def matched_lists(matches: Sequence[Match], negatives: int, casefold: bool) -> list[RankedList]:
+    """One list for each labelled 'same', with the texts that its left side is labelled not to mean; a text with
+    no 'same' gives a list in which nothing is right."""
+    same: dict[str, list[str]] = {}
+    different: dict[str, list[str]] = {}
+    for match in matches:
+        left, right = form(match.left, casefold), form(match.right, casefold)
+        (same if match.same else different).setdefault(left, []).append(right)
+    lists = [
+        RankedList(left, (right, *different.get(left, [])[:negatives]), 0)
+        for left, rights in same.items()
+        for right in rights
+    ]
+    lists += [
+        RankedList(left, tuple(wrong[:negatives]), None) for left, wrong in different.items() if left not in same
+    ]
+    return lists

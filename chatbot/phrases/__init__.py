@@ -1,0 +1,77 @@
+"""What the bot recognises and says beside the stored answers, one TOML file a language.
+
+In: a language. Out: its `Phrases`: who asks for a person, small talk with its replies, the marks of a follow-up,
+and the sentences of the bot itself. A language without a file gets the English one.
+"""
+
+import re
+import tomllib
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+
+FALLBACK = "en"
+
+
+@dataclass(frozen=True, slots=True)
+class SmallTalk:
+    patterns: tuple[re.Pattern[str], ...]
+    reply: str
+
+
+@dataclass(frozen=True, slots=True)
+class Phrases:
+    person: tuple[re.Pattern[str], ...]
+    follow_up: tuple[re.Pattern[str], ...]
+    follow_up_words: int
+    small_talk: Mapping[str, SmallTalk]
+    replies: Mapping[str, str]
+
+    def asks_for_person(self, text: str) -> bool:
+        return _any(self.person, text)
+
+    def small_talk_reply(self, text: str) -> str | None:
+        """What to say to small talk; None where it is none."""
+        return next((talk.reply for talk in self.small_talk.values() if _any(talk.patterns, text)), None)
+
+    def leans_on_history(self, text: str, words: int) -> bool:
+        """Whether a message of so many words may need the one before it to be understood."""
+        return words <= self.follow_up_words or _any(self.follow_up, text)
+
+
+@cache
+def load(language: str) -> Phrases:
+    """The phrases of a language; patterns are compiled once."""
+    folder = resources.files(__package__)
+    file = folder / f"{language}.toml"
+    if not file.is_file():
+        file = folder / f"{FALLBACK}.toml"
+    values = tomllib.loads(file.read_text("utf-8"))
+    return Phrases(
+        person=_compiled(values["person"]),
+        follow_up=_compiled(values["follow_up"]),
+        follow_up_words=values["follow_up_words"],
+        small_talk={
+            name: SmallTalk(_compiled(talk["patterns"]), talk["reply"])
+            for name, talk in values["small_talk"].items()
+        },
+        replies=values["replies"],
+    )
+
+
+def bare(text: str) -> str:
+    """Lower case, without punctuation or emoji; spaces stay only between Latin words."""
+    kept = "".join(c if unicodedata.category(c)[0] in "LN" else " " for c in text.casefold())
+    kept = re.sub(r"\s+", " ", kept).strip()
+    return re.sub(r"(?<=[^\x00-\x7f]) | (?=[^\x00-\x7f])", "", kept)
+
+
+def _compiled(patterns: list[str]) -> tuple[re.Pattern[str], ...]:
+    return tuple(re.compile(pattern) for pattern in patterns)
+
+
+def _any(patterns: tuple[re.Pattern[str], ...], text: str) -> bool:
+    stripped = bare(text)
+    return len(stripped) <= 120 and any(pattern.fullmatch(stripped) for pattern in patterns)

@@ -1,0 +1,168 @@
+"""One validated `Settings`: a profile (TOML), then environment variables, in that order.
+
+In: the name of a profile that ships (`default`) or the path of a TOML file, and the environment. Out: a frozen
+`Settings`. A profile is settings, not code: it says which model serves which language and how hard to train. A
+key that nobody knows, or a value out of range, is a `SettingsError` that names the key and where it came from.
+
+An environment variable overrides one value: `CHATBOT_DECIDE__TARGET_PRECISION=0.95`; two underscores step into
+a section.
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from chatbot.errors import SettingsError
+
+PREFIX = "CHATBOT_"
+NOT_SETTINGS = {"CHATBOT_CACHE", "CHATBOT_LOG", "CHATBOT_INDEX"}  # read elsewhere, documented in the README
+
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+Count = Annotated[int, Field(ge=1)]
+Rate = Annotated[float, Field(gt=0.0, le=0.01)]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Route(Section):
+    """The models that serve one language, and what its texts need."""
+
+    encoder: str  # a name that models.resolve understands
+    prefix: str = ""  # put before every text (e5 was trained with "query: ")
+    max_tokens: Annotated[int, Field(ge=8, le=512)] = 64
+    casefold: bool = True
+
+
+class Retrieve(Section):
+    neighbours: Count = 50  # historical questions taken from the vector index
+    lexical: Count = 20  # and from BM25
+    answers: Count = 10  # answer texts taken from the vector index, and answers that go on
+    rerank: Count = 2  # questions of each such answer that the cross-encoder reads
+
+
+class Encode(Section):
+    """Contrastive fine-tuning of the bi-encoder (learn/contrastive.py)."""
+
+    epochs: Annotated[float, Field(ge=0)] = 10
+    min_steps: Count = 60
+    max_steps: Count = 500
+    anchors: Count = 32  # questions a batch; each brings one positive
+    rate: Rate = 5e-5
+    temperature: Annotated[float, Field(gt=0)] = 0.05
+
+
+class Rerank(Section):
+    """Fine-tuning of the cross-encoder (learn/relevance.py)."""
+
+    epochs: Annotated[float, Field(ge=0)] = 3
+    max_lists: Count = 6000  # question lists in all: bounds the time on large bots
+    negatives: Count = 5  # hard negatives a question
+    lists: Count = 8  # questions a batch
+    rate: Rate = 8e-5
+
+
+class Calibrate(Section):
+    """How the held-out evidence for fusion and confidence is made (learn/calibrate.py)."""
+
+    folds: Count = 3  # models trained without a part of the pairs, one after the other
+    one_fold_above: Count = 1500  # pairs a language above which one fold is evidence enough
+    held_out: Share = 0.2  # questions of each answer left out of a fold
+    hidden_answers: Share = 0.15  # whole answers left out: their questions have no right answer
+    hidden_limit: Count = 400  # questions at most of each kind in a fold
+
+
+class Decide(Section):
+    target_precision: Share = 0.9  # of the answers given, how many must be right
+    out_of_scope_share: Share = 0.3  # of the questions to expect, how many the pairs do not answer
+    clarify_precision: Share = 0.8  # of the clarifications, how many must offer the right answer
+
+
+class Settings(Section):
+    """Everything that can be set. `routes` maps a language to its models; `*` serves all the others."""
+
+    profile: str = "default"
+    seed: int = 7
+    threads: Annotated[int, Field(ge=0)] = 0  # 0: as many as there are cores
+    max_characters: Count = 2000  # of a customer's message that are read
+    keep_versions: Count = 3
+    routes: Mapping[str, Route]
+    retrieve: Retrieve = Retrieve()
+    encode: Encode = Encode()
+    rerank: Rerank = Rerank()
+    calibrate: Calibrate = Calibrate()
+    decide: Decide = Decide()
+
+    def route(self, language: str) -> Route:
+        """The models for a language; `*` where it has none of its own."""
+        if language in self.routes:
+            return self.routes[language]
+        if "*" in self.routes:
+            return self.routes["*"]
+        raise SettingsError(
+            f"profile {self.profile!r} serves {', '.join(sorted(self.routes))}, not {language!r}; "
+            f'add [routes.{language}] or [routes."*"] to it'
+        )
+
+    @classmethod
+    def load(cls, profile: str = "default", environment: Mapping[str, str] | None = None) -> "Settings":
+        """Read a profile by name or path, then override from the environment. Raises SettingsError."""
+        source, text = _profile_text(profile)
+        try:
+            values: dict[str, Any] = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as cause:
+            raise SettingsError(f"{source} is not valid TOML: {cause}") from cause
+        values["profile"] = profile
+        for key, value in (os.environ if environment is None else environment).items():
+            if key.startswith(PREFIX) and key not in NOT_SETTINGS:
+                _override(values, key, value)
+        return cls.parse(values, source)
+
+    @classmethod
+    def parse(cls, values: Mapping[str, Any], source: str) -> "Settings":
+        """Validate plain values, as from a profile or a manifest. Raises SettingsError naming `source`."""
+        try:
+            return cls.model_validate(dict(values))
+        except ValidationError as cause:
+            first = cause.errors()[0]
+            where = ".".join(str(step) for step in first["loc"])
+            raise SettingsError(
+                f"{source}, {where}: {first['msg']} (found {first['input']!r}); "
+                "the keys and their ranges are in chatbot/settings.py"
+            ) from cause
+
+
+def _profile_text(profile: str) -> tuple[str, str]:
+    path = Path(profile)
+    if path.suffix == ".toml":
+        try:
+            return str(path), path.read_text("utf-8")
+        except OSError as cause:
+            raise SettingsError(f"profile {path} cannot be read: {cause.strerror}") from cause
+    shipped = resources.files("chatbot") / "profiles"
+    file = shipped / f"{profile}.toml"
+    if not file.is_file():
+        names = sorted(entry.name[:-5] for entry in shipped.iterdir() if entry.name.endswith(".toml"))
+        raise SettingsError(
+            f"no profile {profile!r}; there are {', '.join(names)}, or give a path ending in .toml"
+        )
+    return f"profile {profile}", file.read_text("utf-8")
+
+
+def _override(values: dict[str, Any], key: str, text: str) -> None:
+    """Set one value from CHATBOT_SECTION__KEY; the text is read as TOML where it is TOML, else as a string."""
+    *sections, name = key.removeprefix(PREFIX).lower().split("__")
+    for section in sections:
+        values = values.setdefault(section, {})
+        if not isinstance(values, dict):
+            raise SettingsError(f"environment variable {key}: {section} is a value, not a section")
+    try:
+        values[name] = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        values[name] = text

@@ -1,0 +1,141 @@
+"""The words of the chat page, in English and Chinese.
+
+In: a language code. Out: `Words`, everything that the page itself says. What the bot says comes from its answers
+and phrases, never from here. One frozen value a language, so that a missing text is a type error and not a blank.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from chatbot.domain import Action, Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What the page says in one language. `{…}` is filled in by the page."""
+
+    name: str  # of the language, in itself
+    welcome: str
+    invitation: str
+    placeholder: str
+    person: str
+    person_phrase: str  # what the person button asks the bot
+    new: str
+    empty: str
+    failed: str
+    more: str  # {count} characters of a long message that are not shown
+    place: str  # {place} in the queue for a person
+    sure: str
+    fairly_sure: str
+    not_sure: str
+    cited: str  # {question}
+    suggested: str
+    why: str
+    nothing_yet: str
+    no_candidates: str
+    took: str  # {milliseconds}
+    columns: tuple[str, str, str, str, str]  # answer id, question, similarity, relevance, confidence
+    actions: Mapping[Action, str]
+    reasons: Mapping[Reason, str]
+
+    def certainty(self, confidence: float) -> str:
+        """A probability in words."""
+        if confidence >= 0.9:
+            return self.sure
+        return self.fairly_sure if confidence >= 0.7 else self.not_sure
+
+
+ENGLISH = Words(
+    name="English",
+    welcome="How can we help?",
+    invitation="Ask in your own words. Every answer is one that we have given before.",
+    placeholder="Type your question…",
+    person="Talk to a person",
+    person_phrase="I would like to talk to a person",
+    new="New conversation",
+    empty="Please type your question first.",
+    failed="Sorry, something went wrong on our side. Please try again, or talk to a person.",
+    more="… and {count} more characters",
+    place="You are number {place} in the queue.",
+    sure="Sure",
+    fairly_sure="Fairly sure",
+    not_sure="Not sure",
+    cited="Answered before: “{question}”",
+    suggested="Did you mean",
+    why="How this answer was chosen",
+    nothing_yet="Ask something, and the stored answers that were compared appear here.",
+    no_candidates="No stored answer was looked up for this message.",
+    took="{milliseconds} ms",
+    columns=("Answer", "Question asked before", "Similarity", "Relevance", "Confidence"),
+    actions={
+        Action.ANSWER: "Answered",
+        Action.CLARIFY: "Asked back",
+        Action.HAND_OVER: "Handed over to a person",
+        Action.CHAT: "Replied without a stored answer",
+    },
+    reasons={
+        Reason.CONFIDENT: "The best answer is confident enough.",
+        Reason.AMBIGUOUS: "Several answers are possible, and none is confident enough alone.",
+        Reason.UNSURE: "No stored answer seems to fit.",
+        Reason.ASKED_FOR_PERSON: "The customer asked for a person.",
+        Reason.SMALL_TALK: "It is small talk.",
+        Reason.NO_QUESTION: "There is no question in it that can be read.",
+        Reason.TOO_LONG: "The message is too long.",
+    },
+)
+
+CHINESE = Words(
+    name="中文",
+    welcome="您好，有什么可以帮您？",
+    invitation="用您自己的话提问即可。每个回答都来自我们以往的答复。",
+    placeholder="请输入您的问题…",
+    person="转人工客服",
+    person_phrase="我要转人工客服",
+    new="新对话",
+    empty="请先输入您的问题。",
+    failed="抱歉，我们这边出了点问题。请再试一次，或转人工客服。",
+    more="……还有 {count} 个字符",
+    place="您当前排在第 {place} 位。",
+    sure="确定",
+    fairly_sure="比较确定",
+    not_sure="不太确定",
+    cited="曾回答过：“{question}”",
+    suggested="您是不是想问",
+    why="这个回答是怎么选出来的",
+    nothing_yet="提问之后，这里会显示参与比较的已有答案。",
+    no_candidates="这条消息没有查找已有答案。",
+    took="{milliseconds} 毫秒",
+    columns=("答案", "以往的问题", "相似度", "相关性", "置信度"),
+    actions={
+        Action.ANSWER: "已回答",
+        Action.CLARIFY: "已反问",
+        Action.HAND_OVER: "已转人工",
+        Action.CHAT: "未使用已有答案的回复",
+    },
+    reasons={
+        Reason.CONFIDENT: "最佳答案的置信度足够高。",
+        Reason.AMBIGUOUS: "有几个可能的答案，但没有一个足够确定。",
+        Reason.UNSURE: "没有合适的已有答案。",
+        Reason.ASKED_FOR_PERSON: "顾客要求转人工。",
+        Reason.SMALL_TALK: "这是闲聊。",
+        Reason.NO_QUESTION: "消息中没有可以理解的问题。",
+        Reason.TOO_LONG: "消息太长。",
+    },
+)
+
+WORDS: Mapping[str, Words] = {"en": ENGLISH, "zh": CHINESE}
+
+
+def spoken(languages: Sequence[str]) -> list[str]:
+    """Those of a bot's languages that the page has words for, in their order; English when there is none."""
+    return [language for language in languages if language in WORDS] or ["en"]
+
+
+def preferred(accepted: str, languages: Sequence[str]) -> str:
+    """The language to greet a visitor in: the first of `languages` that the browser's Accept-Language header
+    names (browsers send it best first), else English, else the first."""
+    for tag in accepted.split(","):
+        code = tag.split(";")[0].split("-")[0].strip().lower()
+        if code in languages:
+            return code
+    return "en" if "en" in languages else languages[0]

@@ -1,0 +1,298 @@
+"""What every implementation of a protocol keeps: one suite each, run on the fake and on every real one."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pytest
+
+from chatbot.domain import (
+    Action,
+    Conversation,
+    Decision,
+    Encoder,
+    Journal,
+    LexicalIndex,
+    Reason,
+    Reply,
+    Role,
+    Rows,
+    Turn,
+    VectorIndex,
+    Vectors,
+)
+from chatbot.errors import UserError
+
+BuildVectors = Callable[[Rows, Vectors], VectorIndex]
+BuildTexts = Callable[[Rows, Sequence[str]], LexicalIndex]
+
+
+class JournalContract:
+    """What every Journal keeps. A subclass gives the fixture `journal`."""
+
+    @staticmethod
+    def reply(text: str, answer_id: str | None = None, language: str = "en") -> Reply:
+        return Reply(text, Decision(Action.ANSWER, 0.9, Reason.CONFIDENT), language, answer_id)
+
+    def test_a_conversation_comes_back_as_it_was_said(self, journal: Journal) -> None:
+        talk = journal.open("en")
+        journal.record(talk, "  Where is my parcel? 📦\n", self.reply("On its way.", "A7"))
+        journal.record(talk, "退款多久到账？", self.reply("三天。", language="zh"))
+        assert journal.conversation(talk) == Conversation(
+            talk,
+            (
+                Turn(Role.USER, "  Where is my parcel? 📦\n"),
+                Turn(Role.AGENT, "On its way.", "A7"),
+                Turn(Role.USER, "退款多久到账？"),
+                Turn(Role.AGENT, "三天。", None),
+            ),
+            "zh",
+        )
+
+    def test_a_new_conversation_is_empty_and_keeps_its_language(self, journal: Journal) -> None:
+        first, second = journal.open("zh"), journal.open()
+        assert first != second
+        assert journal.conversation(first) == Conversation(first, (), "zh")
+        assert journal.conversation(second) == Conversation(second, (), None)
+
+    def test_exchanges_are_numbered_in_order(self, journal: Journal) -> None:
+        talk = journal.open()
+        numbers = [journal.record(talk, str(n), self.reply("yes")) for n in range(3)]
+        assert numbers == sorted(set(numbers))
+
+    def test_any_text_is_kept(self, journal: Journal) -> None:
+        talk = journal.open()
+        texts = ("", "x" * 100_000, "'; DROP TABLE exchanges; --", "a\x00b", "half a pair \ud800")
+        for text in texts:
+            journal.record(talk, text, self.reply("ok"))
+        kept = [turn.text for turn in journal.conversation(talk).turns if turn.role is Role.USER]
+        assert kept == [*texts[:-1], "half a pair ?"]
+
+    def test_feedback_can_be_changed_and_taken_back(self, journal: Journal) -> None:
+        number = journal.record(journal.open(), "question", self.reply("answer"))
+        for liked in (True, False, None):
+            journal.feedback(number, liked, "because")
+
+    def test_the_queue_gives_places_from_one_and_each_conversation_one(self, journal: Journal) -> None:
+        talks = [journal.open() for _ in range(3)]
+        assert [journal.hand_over(talk, Reason.UNSURE) for talk in talks] == [1, 2, 3]
+        assert journal.hand_over(talks[1], Reason.ASKED_FOR_PERSON) == 2
+
+    def test_what_does_not_exist_is_the_callers_mistake(self, journal: Journal) -> None:
+        for call in (
+            lambda: journal.record("nothing", "question", self.reply("answer")),
+            lambda: journal.hand_over("nothing", Reason.UNSURE),
+            lambda: journal.conversation("nothing"),
+        ):
+            with pytest.raises(UserError, match="knows no conversation 'nothing'"):
+                call()
+        with pytest.raises(UserError, match="knows no exchange 99"):
+            journal.feedback(99, liked=True)
+
+
+class VectorIndexContract:
+    """What every VectorIndex keeps. A subclass gives the fixture `build`: (rows, vectors) -> index."""
+
+    EAST, NORTH, BETWEEN = (1.0, 0.0), (0.0, 1.0), (0.6, 0.8)  # inner products 0, 0.6 and 0.8
+
+    @staticmethod
+    def rows(*numbers: int) -> Rows:
+        return np.array(numbers, dtype=np.int64)
+
+    @staticmethod
+    def units(*vectors: tuple[float, float]) -> Vectors:
+        return np.array(vectors, dtype=np.float32).reshape(-1, 2)
+
+    @pytest.fixture
+    def index(self, build: BuildVectors) -> VectorIndex:
+        return build(self.rows(7, 3, 40), self.units(self.EAST, self.NORTH, self.BETWEEN))
+
+    def test_the_nearest_comes_first_under_the_callers_row_number(self, index: VectorIndex) -> None:
+        similarities, rows = index.search(self.units(self.EAST, self.NORTH), 3)
+        assert rows.tolist() == [[7, 40, 3], [3, 40, 7]]
+        assert similarities == pytest.approx(np.array([[1, 0.6, 0], [1, 0.8, 0]]), abs=1e-6)
+        assert (similarities.dtype.name, rows.dtype.name) == ("float32", "int64")
+
+    def test_equal_similarities_are_ordered_by_row(self, build: BuildVectors) -> None:
+        index = build(self.rows(9, 2, 5, 1), self.units(self.EAST, self.EAST, self.NORTH, self.EAST))
+        for k in (1, 2, 3, 4):
+            assert index.search(self.units(self.EAST), k)[1].tolist() == [[1, 2, 9, 5][:k]]
+
+    def test_what_is_not_there_is_minus_infinity_and_minus_one(self, index: VectorIndex) -> None:
+        similarities, rows = index.search(self.units(self.EAST), 5)
+        assert rows.tolist() == [[7, 40, 3, -1, -1]]
+        assert np.isneginf(similarities[0]).tolist() == [False, False, False, True, True]
+
+    def test_an_empty_index_finds_nothing_and_can_grow(self, build: BuildVectors) -> None:
+        index = build(self.rows(), self.units())
+        assert len(index) == 0
+        assert index.search(self.units(self.EAST), 2)[1].tolist() == [[-1, -1]]
+        index.add(self.rows(4), self.units(self.EAST))
+        assert index.search(self.units(self.EAST), 2)[1].tolist() == [[4, -1]]
+
+    def test_no_question_gives_no_row(self, index: VectorIndex) -> None:
+        similarities, rows = index.search(self.units(), 4)
+        assert similarities.shape == rows.shape == (0, 4)
+
+    def test_among_limits_the_search_and_unknown_rows_in_it_are_passed_over(self, index: VectorIndex) -> None:
+        assert index.search(self.units(self.EAST), 2, self.rows(3, 40, 99, -1))[1].tolist() == [[40, 3]]
+        assert index.search(self.units(self.EAST), 2, self.rows(3))[1].tolist() == [[3, -1]]
+        assert index.search(self.units(self.EAST), 2, self.rows())[1].tolist() == [[-1, -1]]
+
+    def test_a_removed_row_is_gone_and_may_come_back_as_another(self, index: VectorIndex) -> None:
+        index.remove(self.rows(7))
+        assert len(index) == 2
+        assert index.search(self.units(self.EAST), 3)[1].tolist() == [[40, 3, -1]]
+        assert index.search(self.units(self.EAST), 1, self.rows(7))[1].tolist() == [[-1]]
+        index.add(self.rows(7), self.units(self.NORTH))
+        assert index.search(self.units(self.NORTH), 3)[1].tolist() == [[3, 7, 40]]
+        assert index.vectors(self.rows(7)).tolist() == [[0, 1]]
+
+    def test_everything_can_be_removed(self, index: VectorIndex) -> None:
+        index.remove(self.rows(40, 3, 7))
+        assert len(index) == 0
+        assert index.search(self.units(self.EAST), 1)[1].tolist() == [[-1]]
+
+    def test_vectors_come_back_as_they_went_in(self, index: VectorIndex) -> None:
+        stored = index.vectors(self.rows(40, 7, 40))
+        assert np.array_equal(stored, self.units(self.BETWEEN, self.EAST, self.BETWEEN))
+        assert index.vectors(self.rows()).shape == (0, 2)
+
+    def test_mistakes_are_refused_and_change_nothing(self, index: VectorIndex) -> None:
+        for call in (
+            lambda: index.add(self.rows(3), self.units(self.EAST)),
+            lambda: index.add(self.rows(1, 1), self.units(self.EAST, self.EAST)),
+            lambda: index.add(self.rows(-1), self.units(self.EAST)),
+            lambda: index.add(self.rows(1, 2), self.units(self.EAST)),
+            lambda: index.add(self.rows(1), np.eye(1, 3, dtype=np.float32)),
+            lambda: index.add(self.rows(1), self.units((np.nan, 0))),
+            lambda: index.add(self.rows(1), self.units((np.inf, 0))),
+            lambda: index.remove(self.rows(3, 8)),
+            lambda: index.vectors(self.rows(8)),
+            lambda: index.search(self.units(self.EAST), 0),
+            lambda: index.search(np.eye(1, 3, dtype=np.float32), 1),
+            lambda: index.search(self.units((np.nan, 0)), 1),
+        ):
+            with pytest.raises(ValueError):
+                call()
+        assert index.search(self.units(self.EAST), 4)[1].tolist() == [[7, 40, 3, -1]]
+
+
+class LexicalIndexContract:
+    """What every LexicalIndex keeps. A subclass gives the fixture `build`: (rows, texts) -> index."""
+
+    TEXTS = ("where is my parcel", "cancel my order", "refund", "cancel my order")
+
+    @staticmethod
+    def rows(*numbers: int) -> Rows:
+        return np.array(numbers, dtype=np.int64)
+
+    @pytest.fixture
+    def index(self, build: BuildTexts) -> LexicalIndex:
+        return build(self.rows(30, 20, 4, 10), self.TEXTS)
+
+    def test_the_row_that_shares_most_comes_first_and_ties_go_to_the_lower_row(self, index: LexicalIndex) -> None:
+        scores, rows = index.search(["cancel my order", "refund"], 4)
+        assert rows.tolist() == [[10, 20, 30, -1], [4, -1, -1, -1]]
+        assert scores[:, 0].tolist() == [1, 1]
+        assert scores[0, 0] == scores[0, 1] > scores[0, 2] > 0
+        assert np.isneginf(scores[rows == -1]).all()
+        assert (scores.dtype.name, rows.dtype.name) == ("float32", "int64")
+        assert index.search(["cancel my order"], 1)[1].tolist() == [[10]]
+
+    def test_an_unknown_word_lowers_the_score(self, index: LexicalIndex) -> None:
+        score = index.search(["refund", "refund zzz", "refund zzz qqq xxx"], 1)[0][:, 0]
+        assert 1 == score[0] > score[1] > score[2] > 0
+
+    def test_a_text_that_shares_nothing_finds_nothing(self, index: LexicalIndex) -> None:
+        for text in ("", "   ", "zzz qqq"):
+            assert index.search([text], 2)[1].tolist() == [[-1, -1]]
+            assert index.score(text, self.rows(4, 20)).tolist() == [0, 0]
+
+    def test_no_text_gives_no_row(self, index: LexicalIndex) -> None:
+        assert index.search([], 3)[1].shape == (0, 3)
+
+    def test_score_is_the_same_number_as_in_a_search(self, index: LexicalIndex) -> None:
+        scores, rows = index.search(["is my order zzz"], 3)
+        assert index.score("is my order zzz", rows[0]).tolist() == scores[0].tolist()
+        assert index.score("refund", self.rows(20, 4, 4)).tolist() == [0, 1, 1]
+        assert index.score("refund", self.rows()).shape == (0,)
+
+    def test_rows_come_and_go(self, index: LexicalIndex) -> None:
+        index.remove(self.rows(10))
+        assert len(index) == 3
+        assert index.search(["cancel"], 2)[1].tolist() == [[20, -1]]
+        index.add(self.rows(10, 2), ["invoice", "cancel my order"])
+        assert len(index) == 5
+        assert index.search(["cancel", "invoice"], 2)[1].tolist() == [[2, 20], [10, -1]]
+
+    def test_an_empty_index_finds_nothing_and_can_grow(self, build: BuildTexts) -> None:
+        index = build(self.rows(), [])
+        assert len(index) == 0
+        assert index.search(["refund"], 1)[1].tolist() == [[-1]]
+        index.add(self.rows(1), [""])
+        assert index.search(["refund"], 1)[1].tolist() == [[-1]]
+        index.add(self.rows(2), ["refund"])
+        assert index.search(["refund"], 1)[1].tolist() == [[2]]
+        index.remove(self.rows(1, 2))
+        assert index.search(["refund"], 1)[1].tolist() == [[-1]]
+
+    def test_mistakes_are_refused_and_change_nothing(self, index: LexicalIndex) -> None:
+        for call in (
+            lambda: index.add(self.rows(1, 4), ["a", "refund"]),
+            lambda: index.add(self.rows(1, 1), ["a", "b"]),
+            lambda: index.add(self.rows(-1), ["a"]),
+            lambda: index.add(self.rows(1, 2), ["a"]),
+            lambda: index.remove(self.rows(4, 8)),
+            lambda: index.score("refund", self.rows(8)),
+            lambda: index.search(["refund"], 0),
+        ):
+            with pytest.raises(ValueError):
+                call()
+        assert len(index) == 4
+        assert index.search(["refund"], 2)[1].tolist() == [[4, -1]]
+
+
+class EncoderContract:
+    """What every Encoder keeps. A subclass gives the fixtures `encoder` and, with other weights, `other`."""
+
+    TEXTS = (
+        "Where is my parcel?",
+        "我的包裹在哪里？",
+        "a",
+        "Can I pay in three instalments, please? " * 3,
+        "",
+        "a",
+    )
+
+    def test_each_text_has_a_row_of_unit_length(self, encoder: Encoder) -> None:
+        vectors = encoder.encode(self.TEXTS)
+        assert vectors.shape == (len(self.TEXTS), encoder.dimension)
+        assert vectors.dtype == np.float32
+        assert vectors.flags.c_contiguous
+        assert np.linalg.norm(vectors, axis=1) == pytest.approx(np.ones(len(self.TEXTS)), abs=1e-5)
+
+    def test_a_text_has_the_same_vector_alone_and_in_any_company(self, encoder: Encoder) -> None:
+        together = encoder.encode(self.TEXTS)
+        for text, vector in zip(self.TEXTS, together, strict=True):
+            assert encoder.encode([text])[0] == pytest.approx(vector, abs=1e-5)
+        assert encoder.encode(self.TEXTS[::-1])[::-1] == pytest.approx(together, abs=1e-5)
+
+    def test_many_texts_come_back_in_order(self, encoder: Encoder) -> None:
+        texts = ["parcel " * (n % 7) + "abc"[n % 3] for n in range(100)]
+        vectors = encoder.encode(texts)
+        for n in (0, 1, 37, 99):
+            assert vectors[n] == pytest.approx(encoder.encode([texts[n]])[0], abs=1e-5)
+
+    def test_no_text_gives_no_row(self, encoder: Encoder) -> None:
+        vectors = encoder.encode([])
+        assert vectors.shape == (0, encoder.dimension)
+        assert vectors.dtype == np.float32
+
+    def test_any_text_is_taken(self, encoder: Encoder) -> None:
+        vectors = encoder.encode(["half a pair \ud800", "\x00\u200b", "👍🏽" * 50, "parcel " * 15_000])
+        assert np.linalg.norm(vectors, axis=1) == pytest.approx(np.ones(4), abs=1e-5)
+
+    def test_the_fingerprint_is_stable_and_tells_weights_apart(self, encoder: Encoder, other: Encoder) -> None:
+        before = encoder.fingerprint
+        encoder.encode(self.TEXTS)
+        assert encoder.fingerprint == before != other.fingerprint

@@ -1,0 +1,222 @@
+"""Fakes with a visible rule, so that a reader can work out by hand what a test must see."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from chatbot.domain import (
+    Action,
+    Candidate,
+    Citation,
+    Conversation,
+    Decision,
+    QAPair,
+    Reason,
+    Reply,
+    Role,
+    Rows,
+    Scores,
+    Turn,
+    Vectors,
+)
+from chatbot.errors import UserError
+
+
+class FakeJournal:
+    """A Journal in memory: lists that a test may read."""
+
+    def __init__(self) -> None:
+        self.languages: dict[str, str | None] = {}
+        self.exchanges: list[tuple[str, str, Reply]] = []  # conversation, text, reply; number = position + 1
+        self.thumbs: list[tuple[int, bool | None, str]] = []
+        self.queue: list[tuple[str, Reason]] = []
+
+    def open(self, language: str | None = None) -> str:
+        conversation_id = f"conversation-{len(self.languages) + 1}"
+        self.languages[conversation_id] = language
+        return conversation_id
+
+    def record(self, conversation_id: str, text: str, reply: Reply) -> int:
+        self._check(conversation_id)
+        self.exchanges.append((conversation_id, text.encode("utf-8", "replace").decode(), reply))
+        return len(self.exchanges)
+
+    def feedback(self, exchange_id: int, liked: bool | None, comment: str = "") -> None:
+        if not 1 <= exchange_id <= len(self.exchanges):
+            raise UserError(f"The journal knows no exchange {exchange_id}.")
+        self.thumbs.append((exchange_id, liked, comment))
+
+    def hand_over(self, conversation_id: str, reason: Reason) -> int:
+        self._check(conversation_id)
+        if conversation_id not in dict(self.queue):
+            self.queue.append((conversation_id, reason))
+        return [waiting for waiting, _ in self.queue].index(conversation_id) + 1
+
+    def conversation(self, conversation_id: str) -> Conversation:
+        self._check(conversation_id)
+        said = [(text, reply) for talk, text, reply in self.exchanges if talk == conversation_id]
+        turns = [
+            turn
+            for text, reply in said
+            for turn in (Turn(Role.USER, text), Turn(Role.AGENT, reply.text, reply.answer_id))
+        ]
+        language = said[-1][1].language if said else self.languages[conversation_id]
+        return Conversation(conversation_id, tuple(turns), language)
+
+    def _check(self, conversation_id: str) -> None:
+        if conversation_id not in self.languages:
+            raise UserError(f"The journal knows no conversation {conversation_id!r}.")
+
+
+class FakeResponder:
+    """A Responder with a visible rule: it counts the words and says so. "boom" raises, "person" or 人工 hands
+    over, "maybe" asks back with the rest of the text as a suggestion. The one candidate repeats the question."""
+
+    def reply(self, conversation: Conversation, text: str) -> Reply:
+        if "boom" in text:
+            raise RuntimeError("the fake was told to fail")
+        if not text.strip():
+            return self._reply("What would you like to know?", Decision(Action.CHAT, 0.0, Reason.NO_QUESTION))
+        if len(text) > 2000:
+            return self._reply("Please say it in fewer words.", Decision(Action.CHAT, 0.0, Reason.TOO_LONG))
+        if "person" in text or "人工" in text:
+            decision = Decision(Action.HAND_OVER, 0.0, Reason.ASKED_FOR_PERSON)
+            return self._reply("A person will be with you.", decision)
+        language = "zh" if re.search(r"[一-鿿]", text) else "en"
+        said = f"您说了 {len(text)} 个字。" if language == "zh" else f"You asked: {len(text.split())} words."
+        candidate = Candidate(QAPair("pair-1", text, said, "A1", language, "handbook"), 0.875, 2.5)
+        if "maybe" in text:
+            decision = Decision(Action.CLARIFY, 0.55, Reason.AMBIGUOUS, (replace(candidate, confidence=0.55),))
+            suggestions = (text.replace("maybe", "").strip(), "How do I pay?")
+            return self._reply("Did you mean one of these?", decision, suggestions=suggestions)
+        decision = Decision(Action.ANSWER, 0.95, Reason.CONFIDENT, (replace(candidate, confidence=0.95),))
+        citations = (Citation("pair-1", "A1", text, "handbook"),)
+        return self._reply(said, decision, language, "A1", citations)
+
+    @staticmethod
+    def _reply(
+        text: str,
+        decision: Decision,
+        language: str = "en",
+        answer_id: str | None = None,
+        citations: tuple[Citation, ...] = (),
+        suggestions: tuple[str, ...] = (),
+    ) -> Reply:
+        timings = {"retrieve": 4.0, "rerank": 8.5}
+        return Reply(text, decision, language, answer_id, citations, suggestions, timings)
+
+
+class ExactIndex:
+    """A VectorIndex with nothing clever in it: every inner product, then sorted by similarity and row."""
+
+    def __init__(self, rows: Rows, vectors: Vectors) -> None:
+        self.dimension = vectors.shape[1]
+        self.stored: dict[int, Vectors] = {}
+        self.add(rows, vectors)
+
+    def search(self, vectors: Vectors, k: int, among: Rows | None = None) -> tuple[Scores, Rows]:
+        if k < 1:
+            raise ValueError("k")
+        similarities = np.full((len(vectors), k), -np.inf, dtype=np.float32)
+        rows = np.full((len(vectors), k), -1, dtype=np.int64)
+        allowed = [row for row in sorted(self.stored) if among is None or row in among]
+        for i, vector in enumerate(self._checked(vectors)):
+            scored = [(float(np.float32(vector.astype(float) @ self.stored[row])), row) for row in allowed]
+            for j, (similarity, row) in enumerate(sorted(scored, key=lambda s: (-s[0], s[1]))[:k]):
+                similarities[i, j], rows[i, j] = similarity, row
+        return similarities, rows
+
+    def add(self, rows: Rows, vectors: Vectors) -> None:
+        numbers = rows.tolist()
+        unusable = len(set(numbers)) < len(numbers) or self.stored.keys() & set(numbers) or -1 in numbers
+        if unusable or len(numbers) != len(vectors):
+            raise ValueError("rows")
+        self.stored.update(zip(numbers, self._checked(vectors), strict=True))
+
+    def remove(self, rows: Rows) -> None:
+        self.vectors(rows)
+        for row in rows.tolist():
+            del self.stored[row]
+
+    def vectors(self, rows: Rows) -> Vectors:
+        if set(rows.tolist()) - self.stored.keys():
+            raise ValueError("rows")
+        return np.array([self.stored[row] for row in rows.tolist()], dtype=np.float32).reshape(-1, self.dimension)
+
+    def __len__(self) -> int:
+        return len(self.stored)
+
+    def _checked(self, vectors: Vectors) -> Vectors:
+        if vectors.shape[1:] != (self.dimension,) or not np.isfinite(vectors).all():
+            raise ValueError("vectors")
+        return vectors
+
+
+class SharedWords:
+    """A LexicalIndex whose score is the share of the text's distinct words that a row holds."""
+
+    def __init__(self, rows: Rows, texts: Sequence[str]) -> None:
+        self.words: dict[int, set[str]] = {}
+        self.add(rows, texts)
+
+    def search(self, texts: Sequence[str], k: int) -> tuple[Scores, Rows]:
+        if k < 1:
+            raise ValueError("k")
+        scores = np.full((len(texts), k), -np.inf, dtype=np.float32)
+        rows = np.full((len(texts), k), -1, dtype=np.int64)
+        for i, text in enumerate(texts):
+            found = [(self._share(text, row), row) for row in self.words]
+            best = sorted((s for s in found if s[0] > 0), key=lambda s: (-s[0], s[1]))[:k]
+            for j, (share, row) in enumerate(best):
+                scores[i, j], rows[i, j] = share, row
+        return scores, rows
+
+    def score(self, text: str, rows: Rows) -> Scores:
+        self._check(rows)
+        return np.array([self._share(text, row) for row in rows.tolist()], dtype=np.float32)
+
+    def add(self, rows: Rows, texts: Sequence[str]) -> None:
+        numbers = rows.tolist()
+        unusable = len(set(numbers)) < len(numbers) or self.words.keys() & set(numbers) or -1 in numbers
+        if unusable or len(numbers) != len(texts):
+            raise ValueError("rows")
+        self.words.update((row, set(text.split())) for row, text in zip(numbers, texts, strict=True))
+
+    def remove(self, rows: Rows) -> None:
+        self._check(rows)
+        for row in rows.tolist():
+            del self.words[row]
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+    def _share(self, text: str, row: int) -> float:
+        asked = set(text.split())
+        return len(asked & self.words[row]) / max(len(asked), 1)
+
+    def _check(self, rows: Rows) -> None:
+        if set(rows.tolist()) - self.words.keys():
+            raise ValueError("rows")
+
+
+class FakeEncoder:
+    """An Encoder that counts letters: one coordinate each, and a last one that is always 1; then unit length.
+    With the letters "ab", "Abba!" is (2, 2, 1) / 3 and "" is (0, 0, 1)."""
+
+    def __init__(self, letters: str = "abcdefghijklmnopqrstuvwxyz") -> None:
+        self.letters = letters
+
+    @property
+    def fingerprint(self) -> str:
+        return f"letters {self.letters}"
+
+    @property
+    def dimension(self) -> int:
+        return len(self.letters) + 1
+
+    def encode(self, texts: Sequence[str]) -> Vectors:
+        counts = [[text.lower().count(letter) for letter in self.letters] + [1] for text in texts]
+        vectors = np.array(counts, dtype=np.float32).reshape(-1, self.dimension)
+        return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
