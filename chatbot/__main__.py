@@ -196,10 +196,6 @@ def _parser() -> argparse.ArgumentParser:
     made.add_argument("--json", action="store_true", help="the whole reply with candidates and scores")
     made.add_argument("question", metavar="QUESTION")
 
-
-
-
-
     command("versions", versions, "List the versions that are kept; * is in use.")
     made = command("rollback", rollback, "Go back to the version before, or to a named one.")
     made.add_argument("--version", metavar="ID", help="as `chatbot versions` prints it")

@@ -67,10 +67,7 @@ class Chatbot:
         if line is None:
             return Decision(Action.HAND_OVER, 0.0, Reason.UNSURE), {}
         found = line.retrieve(asked)
-        decisions = [
-            decide(retrieved.candidates, line.calibration, word_count(question))
-            for question, retrieved in zip(asked, found, strict=True)
-        ]
+        decisions = [decide(retrieved.candidates, line.calibration) for retrieved in found]
         return max(decisions, key=lambda decision: decision.confidence), found[0].timings
 
     def _say(

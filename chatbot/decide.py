@@ -22,7 +22,7 @@ from scipy.special import expit
 from chatbot.domain import Action, Candidate, Decision, Reason
 
 EVIDENCE = ("similarity", "relevance", "lexical", "agreement", "centroid", "answer_similarity")
-SIGNS = ("score", "margin", "lead", "words", *EVIDENCE)  # what a confidence is made of: x above
+SIGNS = ("score", "margin", "lead", *EVIDENCE)  # what a confidence is made of: x above
 OFFERED = 3  # questions in a "did you mean"
 
 Floats = NDArray[np.float64]
@@ -73,23 +73,23 @@ def evidence(candidates: Sequence[Candidate]) -> Floats:
     )
 
 
-def signs(ranked: Floats, calibration: Calibration, words: int) -> Floats:
+def signs(ranked: Floats, calibration: Calibration) -> Floats:
     """What confidence is judged by: float64 [len(SIGNS)] from evidence [n, len(EVIDENCE)] sorted best first.
 
     `margin` is the score's distance to the next answer, `lead` the share of the first answer among all in a
-    softmax over scores, `words` the logarithm of the question's length in words.
+    softmax over scores.
     """
     scores = calibration.score(ranked)
     margin = min(scores[0] - scores[1], 5.0) if len(scores) > 1 else 5.0
     lead = 1.0 / np.exp(scores - scores[0]).sum()
-    return np.array([scores[0], margin, lead, np.log1p(words), *calibration.standard(ranked[:1])[0]])
+    return np.array([scores[0], margin, lead, *calibration.standard(ranked[:1])[0]])
 
 
-def decide(candidates: Sequence[Candidate], calibration: Calibration, words: int) -> Decision:
+def decide(candidates: Sequence[Candidate], calibration: Calibration) -> Decision:
     """Judge candidates that are sorted best first. The decision's candidates carry their confidence."""
     if not candidates:
         return Decision(Action.HAND_OVER, 0.0, Reason.UNSURE)
-    x = signs(evidence(candidates), calibration, words)[None]
+    x = signs(evidence(candidates), calibration)[None]
     first, among = (float(p[0]) for p in calibration.confidence(x))
     judged = _with_confidence(candidates, first, among)
     if first >= calibration.answer_threshold:

@@ -44,14 +44,14 @@ class Retrieve(Section):
     neighbours: Count = 50  # historical questions taken from the vector index
     lexical: Count = 20  # and from BM25
     answers: Count = 10  # answer texts taken from the vector index, and answers that go on
-    rerank: Count = 2  # questions of each such answer that the cross-encoder reads
+    rerank: Count = 1  # questions of each such answer that the cross-encoder reads
 
 
 class Encode(Section):
     """Contrastive fine-tuning of the bi-encoder (learn/contrastive.py)."""
 
-    epochs: Annotated[float, Field(ge=0)] = 10
-    min_steps: Count = 60
+    epochs: Annotated[float, Field(ge=0)] = 6
+    min_steps: Count = 80
     max_steps: Count = 500
     anchors: Count = 32  # questions a batch; each brings one positive
     rate: Rate = 5e-5
@@ -61,9 +61,10 @@ class Encode(Section):
 class Rerank(Section):
     """Fine-tuning of the cross-encoder (learn/relevance.py)."""
 
-    epochs: Annotated[float, Field(ge=0)] = 3
-    max_lists: Count = 6000  # question lists in all: bounds the time on large bots
-    negatives: Count = 5  # hard negatives a question
+    epochs: Annotated[float, Field(ge=0)] = 2
+    min_lists: Count = 1200  # question lists in all, however few pairs there are
+    max_lists: Count = 6000  # and however many: bounds the time on large bots
+    negatives: Count = 4  # hard negatives a question
     lists: Count = 8  # questions a batch
     rate: Rate = 8e-5
 
@@ -71,11 +72,11 @@ class Rerank(Section):
 class Calibrate(Section):
     """How the held-out evidence for fusion and confidence is made (learn/calibrate.py)."""
 
-    folds: Count = 3  # models trained without a part of the pairs, one after the other
-    one_fold_above: Count = 1500  # pairs a language above which one fold is evidence enough
+    folds: Count = 2  # models trained without a part of the pairs, one after the other
+    one_fold_above: Count = 500  # pairs a language above which one fold is evidence enough
     held_out: Share = 0.2  # questions of each answer left out of a fold
     hidden_answers: Share = 0.15  # whole answers left out: their questions have no right answer
-    hidden_limit: Count = 400  # questions at most of each kind in a fold
+    hidden_limit: Count = 250  # questions at most of each kind in a fold
 
 
 class Decide(Section):

@@ -15,7 +15,7 @@ from chatbot.domain import Action, Candidate, Decision, QAPair, Reason, Reply
 from chatbot.errors import Unavailable, UserError
 from chatbot.journal import SqlJournal
 from chatbot.ui.chat import ask, build_page, launch
-from chatbot.ui.show import SHOWN, Chat, Exchange, bubbles, evidence, note
+from chatbot.ui.show import QUOTED, SHOWN, Chat, Exchange, bubbles, evidence, note, quoted
 from chatbot.ui.words import CHINESE, ENGLISH, WORDS, preferred, spoken
 from tests.fakes import FakeJournal, FakeResponder
 
@@ -79,6 +79,8 @@ class TestWhatIsDrawn:
     def test_a_long_text_is_cut(self) -> None:
         shown = texts(Chat(exchanges=(Exchange("x" * 100_000),)))[0]
         assert shown == "x" * SHOWN + "\n… and 98,000 more characters"
+        assert quoted("x" * QUOTED) == "x" * QUOTED
+        assert quoted("x" * 1000) == "x" * QUOTED + "…"
 
     @pytest.mark.parametrize(
         ("confidence", "level", "word"),
@@ -152,6 +154,14 @@ class Customer:
 
     def said(self) -> list[str]:
         return self.page.locator('#chat [data-testid="user"]').all_inner_texts()
+
+    def waits_for(self, found: Callable[[], object], expected: object) -> bool:
+        """Whether `found` gives what is expected within five seconds."""
+        for _ in range(50):
+            if found() is expected:
+                return True
+            self.page.wait_for_timeout(100)
+        return False
 
     def kept(self) -> list[str]:
         """What the journal holds of conversations, the customers' texts in order."""
@@ -259,11 +269,9 @@ class TestInABrowser:
             ("Dislike", "Disliked", False),
             ("Disliked", "Dislike", None),
         ):
-            with customer.page.expect_response(lambda response: "queue/data" in response.url) as answered:
-                thumb(label, exact=True).last.click()
-            answered.value.finished()
+            thumb(label, exact=True).last.click()
             expect(thumb(after, exact=True).last).to_be_visible()
-            assert customer.journal.liked(2) is liked
+            assert customer.waits_for(lambda: customer.journal.liked(2), liked)
         assert customer.journal.liked(1) is None
 
     def test_a_person_can_be_called_for(self, visit: Visit) -> None:
@@ -282,7 +290,8 @@ class TestInABrowser:
         customer.page.click("#new")
         expect(customer.page.locator("#chat .placeholder")).to_be_visible()
         expect(customer.page.locator("#note")).to_be_hidden()
-        customer.type("two two")
+        customer.page.fill("#msg textarea", "two two")
+        customer.page.press("#msg textarea", "Enter")
         customer.hears("You asked: 2 words.")
         with customer.journal._engine.connect() as connection:
             assert connection.exec_driver_sql("SELECT count(*) FROM conversations").scalar_one() == 2

@@ -18,16 +18,16 @@ from scipy.special import expit, log_expit, logsumexp
 from chatbot.decide import EVIDENCE, OFFERED, SIGNS, Calibration, Floats, signs
 from chatbot.settings import Decide
 
-MARGIN_OF_CAUTION = 1.0  # strength of the priors, in units of samples
+MARGIN_OF_CAUTION = 10.0  # strength of the priors, in units of samples
 LEAST_SPREAD = 1e-3
 
 PRIOR = Calibration(
     mean=(0.0,) * len(EVIDENCE),
     spread=(1.0,) * len(EVIDENCE),
-    fusion=(0.6, 0.4, 0.2, 0.2, 0.4, 0.2),
-    first=(0.5, 0.5, 1.0, 0.0, *(0.0,) * len(EVIDENCE)),
+    fusion=(1.0, 0.5, 0.2, 0.2, 0.5, 0.2),
+    first=(0.3, 0.3, 0.0, 0.3, 0.1, 0.0, 0.0, 0.3, 0.1),
     first_bias=-3.0,
-    any=(0.5, 0.2, 0.5, 0.0, *(0.0,) * len(EVIDENCE)),
+    any=(0.3, 0.0, 0.0, 0.3, 0.1, 0.0, 0.0, 0.3, 0.1),
     any_bias=-2.0,
     answer_threshold=0.8,
     clarify_threshold=0.7,
@@ -37,12 +37,11 @@ PRIOR = Calibration(
 @dataclass(frozen=True, slots=True)
 class Sample:
     """A held-out question: evidence [n, len(EVIDENCE)] of its candidates, the position of the right one among
-    them (None: not found, or there is none), whether any pair answers it, and its length in words."""
+    them (None: not found, or there is none), and whether any pair answers it."""
 
     evidence: Floats
     right: int | None
     answerable: bool
-    words: int
 
 
 def calibrate(samples: Sequence[Sample], settings: Decide, prior: Calibration = PRIOR) -> Calibration:
@@ -125,7 +124,7 @@ def _judged(
     x, first, among = [], [], []
     for sample in samples:
         order = np.argsort(-calibration.score(sample.evidence), kind="stable")
-        x.append(signs(sample.evidence[order], calibration, sample.words))
+        x.append(signs(sample.evidence[order], calibration))
         place = None if sample.right is None else int(np.flatnonzero(order == sample.right)[0])
         first.append(place == 0)
         among.append(place is not None and place < OFFERED)
@@ -139,7 +138,8 @@ def _judged(
 
 
 def _logistic(x: Floats, y: Floats, weights: Floats, prior: Floats) -> Floats:
-    """Weights [k + 1], bias last, of a logistic regression pulled towards `prior`."""
+    """Weights [k + 1], bias last, of a logistic regression pulled towards `prior`. More evidence never speaks
+    against an answer, so no weight is below zero."""
     design = np.column_stack([x, np.ones(len(x))])
     pull = MARGIN_OF_CAUTION * np.append(np.maximum(x.std(0), LEAST_SPREAD) ** 2, 0.0)
 
@@ -149,6 +149,6 @@ def _logistic(x: Floats, y: Floats, weights: Floats, prior: Floats) -> Floats:
         gradient = design.T @ (weights * (expit(logits) - y))
         return value + float((pull * (beta - prior) ** 2).sum()), gradient + 2 * pull * (beta - prior)
 
-    found = minimize(loss, prior, jac=True, method="L-BFGS-B")
-    assert len(found.x) == len(SIGNS) + 1
+    bounds = [(0.0, None)] * len(SIGNS) + [(None, None)]
+    found = minimize(loss, prior, jac=True, method="L-BFGS-B", bounds=bounds)
     return np.asarray(found.x)

@@ -9,10 +9,12 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from chatbot.decide import evidence
-from chatbot.domain import QAPair
+from chatbot.domain import QAPair, Vectors
 from chatbot.learn.calibrate import Sample
-from chatbot.retrieve import Retriever, word_count
+from chatbot.retrieve import Retriever
 from chatbot.settings import Calibrate
 
 LEAST_ANSWERS = 4  # fewer answers than this are not hidden: too little would be left to choose from
@@ -26,33 +28,48 @@ class Split:
     hidden: tuple[QAPair, ...]
 
 
-def split(pairs: Sequence[QAPair], settings: Calibrate, folds: int, seed: int) -> list[Split]:
-    """One split a fold. Different folds hide different answers; every kept answer keeps at least one question."""
+def split(pairs: Sequence[QAPair], vectors: Vectors, settings: Calibrate, folds: int, seed: int) -> list[Split]:
+    """One split a fold. Different folds hide different answers; every kept answer keeps at least one question.
+
+    `vectors` are those of the pairs' questions. Half of the answers have chance questions held out, half a
+    question together with its nearest ones: customers word things in ways that no historical question comes
+    close to, more often than a chance sample of a company's own list shows.
+    """
     chance = random.Random(seed)
-    answer_ids = sorted({pair.answer_id for pair in pairs})
-    chance.shuffle(answer_ids)
-    of_answer: dict[str, list[QAPair]] = {}
-    for pair in pairs:
-        of_answer.setdefault(pair.answer_id, []).append(pair)
+    of_answer: dict[str, list[int]] = {}
+    for row, pair in enumerate(pairs):
+        of_answer.setdefault(pair.answer_id, []).append(row)
+    answer_ids = chance.sample(sorted(of_answer), len(of_answer))
     size = round(settings.hidden_answers * len(answer_ids)) if len(answer_ids) >= LEAST_ANSWERS else 0
     splits = []
     for fold in range(folds):
         hidden_ids = {answer_ids[(fold * size + i) % len(answer_ids)] for i in range(size)}
-        asked = []
-        for answer_id, own in of_answer.items():
+        asked: list[int] = []
+        for number, answer_id in enumerate(answer_ids):
             if answer_id not in hidden_ids:
-                asked += chance.sample(own, min(len(own) - 1, max(1, round(settings.held_out * len(own)))))
+                own = of_answer[answer_id]
+                count = min(len(own) - 1, max(1, round(settings.held_out * len(own))))
+                together = (number + fold) % 2 == 1
+                asked += (
+                    _nearest(chance.choice(own), own, vectors)[:count] if together else chance.sample(own, count)
+                )
         asked = chance.sample(asked, min(len(asked), settings.hidden_limit))
-        hidden = [pair for pair in pairs if pair.answer_id in hidden_ids]
-        out = {pair.id for pair in asked} | {pair.id for pair in hidden}
+        hidden = [row for answer_id in sorted(hidden_ids) for row in of_answer[answer_id]]
+        out = {*asked, *hidden}
         splits.append(
             Split(
-                tuple(pair for pair in pairs if pair.id not in out),
-                tuple(asked),
-                tuple(chance.sample(hidden, min(len(hidden), settings.hidden_limit))),
+                tuple(pair for row, pair in enumerate(pairs) if row not in out),
+                tuple(pairs[row] for row in asked),
+                tuple(pairs[row] for row in chance.sample(hidden, min(len(hidden), settings.hidden_limit))),
             )
         )
     return splits
+
+
+def _nearest(row: int, rows: Sequence[int], vectors: Vectors) -> list[int]:
+    """`rows` by their similarity to `row`, itself first."""
+    similarity = vectors[list(rows)] @ vectors[row]
+    return [rows[i] for i in np.argsort(-similarity, kind="stable")]
 
 
 def samples(retriever: Retriever, held_out: Split) -> list[Sample]:
@@ -66,7 +83,5 @@ def samples(retriever: Retriever, held_out: Split) -> list[Sample]:
         ):
             candidates = retrieved.candidates
             places = [i for i, c in enumerate(candidates) if answerable and c.pair.answer_id == pair.answer_id]
-            found.append(
-                Sample(evidence(candidates), places[0] if places else None, answerable, word_count(pair.question))
-            )
+            found.append(Sample(evidence(candidates), places[0] if places else None, answerable))
     return found

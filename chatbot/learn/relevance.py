@@ -6,6 +6,7 @@ place. Loss: listwise softmax cross-entropy (Cao et al. 2007, ListNet's top one)
 cross-entropy on each pair, which gives the logit a meaning of its own where nothing is right.
 """
 
+import math
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -40,9 +41,11 @@ def tune_reranker(
 ) -> None:
     """Train `reranker.model` in place; nothing happens where there are no lists or no epochs."""
     model = reranker.model
-    steps = min(round(settings.epochs * len(lists)), settings.max_lists) // settings.lists
-    if steps == 0:
+    if not lists or settings.epochs == 0:
         return
+    steps = math.ceil(
+        min(max(settings.epochs * len(lists), settings.min_lists), settings.max_lists) / settings.lists
+    )
     torch.manual_seed(seed)
     optimizer, schedule = optimiser(model, settings.rate, steps)
     model.train()

@@ -4,7 +4,7 @@
     tune      the encoder on what is left (learn/contrastive.py), then the cross-encoder, on lists mined with
               that encoder (learn/relevance.py)
     sample    what this bot makes of the held-out questions                            (learn/folds.py)
-    finish    small data: tune afresh on all pairs; large data: go on a little with all pairs
+    finish    go on a little with all pairs
     calibrate fusion, confidence and thresholds from the samples                       (learn/calibrate.py)
 
 Models come from a `Workshop` that is passed in, so nothing here knows a model's name or an index library.
@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from chatbot.decide import Calibration
-from chatbot.domain import Encoder, Match, QAPair, Reranker
+from chatbot.domain import Encoder, Match, QAPair, Reranker, Vectors
 from chatbot.learn.calibrate import PRIOR, calibrate
 from chatbot.learn.contrastive import TrainableEncoder, tune_encoder
 from chatbot.learn.folds import Split, samples, split
@@ -29,7 +29,7 @@ from chatbot.retrieve import Retriever, form
 from chatbot.settings import Settings
 
 log = logging.getLogger(__name__)
-FINISH = 0.34  # share of the epochs that a large bot goes on with all its pairs after calibration
+FINISH = 0.34  # share of the epochs that the last fold's models go on with all pairs, at half the rate
 MATCHES_HELD_OUT = 1000
 LEAST_LISTS = 16  # with fewer, a cross-encoder would learn nothing but noise
 
@@ -78,7 +78,7 @@ class Trained:
 def calibrate_untrained(pairs: Sequence[QAPair], workshop: Workshop, settings: Settings) -> Trained:
     """The encoder as it comes, no cross-encoder; confidence from held-out questions all the same."""
     encoder = workshop.encoder()
-    part = split(pairs, settings.calibrate, 1, settings.seed)[0]
+    part = split(pairs, _vectors(pairs, encoder, workshop), settings.calibrate, 1, settings.seed)[0]
     retriever = workshop.retriever(part.kept, encoder, None, PRIOR)
     calibration = calibrate(samples(retriever, part), settings.decide)
     return Trained(Models(encoder, None), _with_matching(calibration, retriever, part, ()))
@@ -90,8 +90,9 @@ def train(
     """Models and calibration for one language. Deterministic for a seed on one machine."""
     matches, judged = _held_out_matches(matches, settings.seed)
     folds = 1 if len(pairs) > settings.calibrate.one_fold_above else settings.calibrate.folds
+    vectors = _vectors(pairs, workshop.encoder(), workshop)
     evidence = []
-    for number, part in enumerate(split(pairs, settings.calibrate, folds, settings.seed), start=1):
+    for number, part in enumerate(split(pairs, vectors, settings.calibrate, folds, settings.seed), start=1):
         label = f"{language} held-out {number}/{folds}"
         models = _tune(
             Models(workshop.encoder(), None),
@@ -105,13 +106,12 @@ def train(
         retriever = workshop.retriever(part.kept, models.encoder, models.reranker, PRIOR)
         evidence += samples(retriever, part)
     matching = _with_matching(PRIOR, retriever, part, judged).matching
-    if folds == 1:
-        models = _tune(models, pairs, matches, workshop, _shorter(settings), f"{language} finish")
-    else:
-        models = _tune(
-            Models(workshop.encoder(), None), pairs, matches, workshop, settings, f"{language} all pairs"
-        )
+    models = _tune(models, pairs, matches, workshop, _shorter(settings), f"{language} all pairs")
     return Trained(models, replace(calibrate(evidence, settings.decide), matching=matching))
+
+
+def _vectors(pairs: Sequence[QAPair], encoder: Encoder, workshop: Workshop) -> Vectors:
+    return encoder.encode([form(pair.question, workshop.casefold) for pair in pairs])
 
 
 def _tune(
@@ -176,6 +176,7 @@ def _shorter(settings: Settings) -> Settings:
             "rerank": rerank.model_copy(
                 update={
                     "epochs": rerank.epochs * FINISH,
+                    "min_lists": math.ceil(rerank.min_lists * FINISH),
                     "max_lists": math.ceil(rerank.max_lists * FINISH),
                     "rate": rerank.rate / 2,
                 }

@@ -20,7 +20,7 @@ import gradio as gr
 from chatbot.converse import said
 from chatbot.domain import Action, Journal, Responder
 from chatbot.errors import ChatbotError, UserError
-from chatbot.ui.show import Chat, Exchange, answer_text, bubble, bubbles, clipped, evidence, note, plain
+from chatbot.ui.show import Chat, Exchange, answer_text, bubble, bubbles, clipped, evidence, note, plain, quoted
 from chatbot.ui.words import WORDS, preferred, spoken
 
 logger = logging.getLogger(__name__)
@@ -28,7 +28,6 @@ logger = logging.getLogger(__name__)
 PIECES = 12  # steps in which an answer appears
 PAUSE = 0.03  # seconds between two steps: a third of a second for a whole answer
 SUGGESTIONS = 3
-LABEL = 80  # characters of a suggestion that its button shows
 AT_ONCE = 8  # visitors answered at the same time; the rest wait their turn
 WIDE = "() => [window.matchMedia('(min-width: 900px)').matches, null]"  # is there room for an open side panel?
 FONTS = ("system-ui", "PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", "sans-serif")
@@ -249,8 +248,7 @@ def _draw(parts: Parts, chat: Chat, examples: Sequence[str]) -> dict[Any, Any]:
     """Every component as `chat` has it, the session's state included; the message box keeps its text."""
     words = chat.words
     offers = chat.last.suggestions[:SUGGESTIONS] if chat.last is not None else ()
-    labels = [offer if len(offer) <= LABEL else f"{offer[:LABEL]}…" for offer in offers]
-    buttons = [gr.Button(label, visible=True) for label in labels]
+    buttons = [gr.Button(quoted(offer), visible=True) for offer in offers]
     buttons += [gr.Button(visible=False)] * (SUGGESTIONS - len(buttons))
     return {
         parts.visit: chat,

@@ -16,6 +16,7 @@ from chatbot.domain import Action, Conversation, Reply
 from chatbot.ui.words import WORDS, Words
 
 SHOWN = 2_000  # characters of one message that the page draws; the bot reads all of it
+QUOTED = 160  # characters of a stored question where it is quoted beside the conversation
 
 _MARKUP = re.compile(r"<|&(?=[#a-zA-Z])")
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
@@ -60,6 +61,10 @@ def clipped(text: str, words: Words) -> str:
     return text if hidden <= 0 else f"{text[:SHOWN]}\n{words.more.format(count=f'{hidden:,}')}"
 
 
+def quoted(text: str) -> str:
+    return text if len(text) <= QUOTED else f"{text[:QUOTED]}…"
+
+
 def answer_text(exchange: Exchange, words: Words) -> str:
     if exchange.reply is None:
         return words.failed
@@ -93,11 +98,11 @@ def note(chat: Chat) -> str:
     confidence = reply.decision.confidence
     level = "high" if confidence >= 0.9 else "middle" if confidence >= 0.7 else "low"
     certainty = f'<span class="certainty {level}">{chat.words.certainty(confidence)}</span>'
-    cited = [
-        f"<span>{plain(' · '.join(filter(None, (chat.words.cited.format(question=c.question), c.source))))}</span>"
-        for c in reply.citations[:1]
-    ]
-    return " ".join([certainty, *cited])
+    if not reply.citations:
+        return certainty
+    citation = reply.citations[0]
+    cited = chat.words.cited.format(question=quoted(citation.question))
+    return f"{certainty} <span>{plain(f'{cited} · {citation.source}' if citation.source else cited)}</span>"
 
 
 def evidence(chat: Chat) -> str:
@@ -115,7 +120,7 @@ def evidence(chat: Chat) -> str:
         return f'{summary}<p class="quiet">{words.no_candidates}</p>'
     head = "".join(f"<th>{column}</th>" for column in words.columns)
     rows = "".join(
-        f"<tr><td>{plain(c.pair.answer_id)}</td><td>{plain(clipped(c.pair.question, words))}</td>"
+        f"<tr><td>{plain(c.pair.answer_id)}</td><td>{plain(quoted(c.pair.question))}</td>"
         f"<td>{c.similarity:.2f}</td><td>{c.relevance:.1f}</td><td>{c.confidence:.0%}</td></tr>"
         for c in decision.candidates
     )
