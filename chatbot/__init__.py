@@ -1,1 +1,22 @@
-"""placeholder"""
+"""A customer-service chatbot that answers from what the company has already answered.
+
+    corpus      pairs and dialogues from csv, jsonl, xlsx -> checked, merged records (with text, tabular, merge)
+    models      where weights come from: a folder, an installed package, a hub name (with nano)
+    encode      texts -> unit vectors                                     bi-encoder
+    index       vectors -> nearest pairs                                  FAISS
+    lexical     words -> nearest pairs                                    BM25
+    rerank      (question, candidate) -> relevance                        cross-encoder
+    retrieve    encode + search + rerank -> candidates, sorted once
+    decide      candidates + calibration -> answer | clarify | hand over
+    answer      decision + template + slots -> the reply's text
+    converse    Chatbot.reply(conversation, text): the function to read first
+
+    journal     what happened: conversations, feedback, hand-overs
+    learn       train, calibrate, evaluate
+    bundle      the built bot's folder
+    ui          the chat page
+    assemble    settings and files -> Chatbot: the one place that picks concrete classes
+    __main__    the command line
+
+Nouns and protocols are in `domain`, errors in `errors`, settings in `settings`.
+"""

@@ -99,6 +99,21 @@ def ask(options: argparse.Namespace) -> int:
     return 0
 
 
+def serve(options: argparse.Namespace) -> int:
+    from chatbot.assemble import load_bot
+    from chatbot.journal import SqlJournal
+    from chatbot.ui.chat import build_page, launch
+
+    bot = load_bot(options.index)
+    journal = SqlJournal.connect(
+        options.journal if options.journal is not None else options.index / "journal.sqlite"
+    )
+    company = bot.templates.slots.get("company", options.index.name)
+    page = build_page(bot, journal, company=company, examples=bot.templates.examples, languages=sorted(bot.lines))
+    launch(page, options.host, options.port)
+    return 0
+
+
 def versions(options: argparse.Namespace) -> int:
     from chatbot import bundle
 
@@ -195,6 +210,11 @@ def _parser() -> argparse.ArgumentParser:
     made = command("ask", ask, "Ask one question.")
     made.add_argument("--json", action="store_true", help="the whole reply with candidates and scores")
     made.add_argument("question", metavar="QUESTION")
+
+    made = command("serve", serve, "Serve the chat page.")
+    made.add_argument("--host", default="127.0.0.1", metavar="H", help="address to listen on (127.0.0.1)")
+    made.add_argument("--port", type=int, default=7860, metavar="P", help="port to listen on (7860)")
+    made.add_argument("--journal", metavar="FILE", help="database of what happened (DIR/journal.sqlite)")
 
     command("versions", versions, "List the versions that are kept; * is in use.")
     made = command("rollback", rollback, "Go back to the version before, or to a named one.")

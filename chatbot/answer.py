@@ -1,11 +1,12 @@
 """From a stored answer to the reply's text, through the company's template. Pure.
 
-A templates file (TOML) has the company's slots with their defaults, one template a language, and templates of
-single answers where they differ:
+A templates file (TOML) has the company's slots with their defaults, one template a language with questions that the
+page offers to start with, and templates of single answers where they differ:
 
     [slots]
     company = "Kitewire"
     [en]
+    examples = ["Where is my parcel?"]
     text = "{% if first %}Hello from {{ company }}! {% endif %}{{ answer }}"
     [en.answers.order_status]
     text = "{{ answer }} Your order number is {{ order_number }}."
@@ -37,11 +38,12 @@ ENVIRONMENT = ImmutableSandboxedEnvironment(
 
 @dataclass(frozen=True, slots=True)
 class Templates:
-    """Slot defaults, the template of each language, and of single answers with their own slots."""
+    """Slot defaults, the template and example questions of each language, and single answers with their own slots."""
 
     slots: Mapping[str, str] = field(default_factory=dict)
     of_language: Mapping[str, str] = field(default_factory=dict)
     of_answer: Mapping[tuple[str, str], tuple[str, Mapping[str, str]]] = field(default_factory=dict)
+    examples: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @classmethod
     def load(cls, path: Path) -> "Templates":
@@ -58,8 +60,8 @@ class Templates:
         languages = {key: value for key, value in values.items() if key != "slots"}
         for language, section in languages.items():
             for key in section if isinstance(section, Mapping) else [section]:
-                if key not in ("text", "answers"):
-                    raise TemplateError(f"{source}: [{language}] has {key!r}; it may have text and answers")
+                if key not in ("text", "answers", "examples"):
+                    raise TemplateError(f"{source}: [{language}] has {key!r}; it may have text, answers, examples")
         return cls(
             slots=_strings(values.get("slots", {}), f"{source}, [slots]"),
             of_language={language: section.get("text", PLAIN) for language, section in languages.items()},
@@ -71,13 +73,14 @@ class Templates:
                 for language, section in languages.items()
                 for answer_id, entry in section.get("answers", {}).items()
             },
+            examples={language: tuple(section.get("examples", ())) for language, section in languages.items()},
         )
 
     def as_toml_values(self) -> dict[str, Any]:
         """What `parse` reads; for the built bot."""
         values: dict[str, Any] = {"slots": dict(self.slots)}
         for language, text in self.of_language.items():
-            values[language] = {"text": text, "answers": {}}
+            values[language] = {"text": text, "answers": {}, "examples": list(self.examples.get(language, ()))}
         for (language, answer_id), (text, slots) in self.of_answer.items():
             values[language]["answers"][answer_id] = {"text": text, "slots": dict(slots)}
         return values

@@ -48,6 +48,7 @@ log = logging.getLogger(__name__)
 
 TUNED_FILE = "tuned.safetensors"
 FROZEN = "embeddings.word_embeddings.weight"  # the end of its name, in an encoder and in a reranker
+COSINE_SCALE = 20.0  # one over the temperature that encoders are trained with
 SEED = 7  # of the weights that a base does not bring: a reranker's classifier, and its pooler where missing
 CONNECT_SECONDS = 3.0  # how long the hub may take to answer before we say that it cannot be reached
 HUB_FILES = ["config.json", "model.safetensors", "tokenizer*", "vocab*", "special_tokens_map.json"]
@@ -110,7 +111,7 @@ def load_encoder(name: str, tuned: Path | None = None) -> tuple[Any, Any]:
 
 
 def load_reranker(name: str, tuned: Path | None, shared_embeddings: nn.Embedding | None) -> tuple[Any, Any]:
-    """A BertForSequenceClassification with one output, in evaluation mode, and its tokenizer.
+    """A BertForSequenceClassification with one output (see `reranker_from`), in evaluation mode, and its tokenizer.
 
     It starts from the encoder `name`; `shared_embeddings` are the word embeddings of that encoder where it is in
     memory already. Raises ModelNotFound; BotError where `tuned` does not fit.
@@ -130,8 +131,9 @@ def load_reranker(name: str, tuned: Path | None, shared_embeddings: nn.Embedding
 def reranker_from(encoder: Any) -> Any:
     """A BertForSequenceClassification with one output that starts from a BertModel in memory.
 
-    It shares the encoder's word embeddings and copies the rest; what the encoder has not (the classifier, perhaps
-    the pooler) starts from fixed random numbers.
+    It shares the encoder's word embeddings and copies the rest; a pooler that the encoder has not starts from fixed
+    random numbers. The classifier reads [CLS] and, last, the cosine of the two texts; it begins with the cosine
+    alone, so that the model can be asked before it was trained on a single pair.
     """
     words = encoder.get_input_embeddings()
     body = copy.deepcopy(encoder, memo={id(words): words})
@@ -143,8 +145,11 @@ def reranker_from(encoder: Any) -> Any:
     with torch.device("meta"):  # a frame without memory: both parts that hold weights are put in below
         model = BertForSequenceClassification(body.config)
     model.bert = body
-    model.classifier = nn.Linear(body.config.hidden_size, 1)
-    _draw(model.classifier, body.config.initializer_range, chance)
+    model.classifier = nn.Linear(body.config.hidden_size + 1, 1)  # on [CLS] and the cosine: see rerank.py
+    with torch.no_grad():
+        model.classifier.weight.zero_()
+        model.classifier.weight[0, -1] = COSINE_SCALE
+        model.classifier.bias.fill_(-COSINE_SCALE / 2)
     model.set_attn_implementation("sdpa")
     return model.eval()
 

@@ -50,23 +50,25 @@ class Retrieve(Section):
 class Encode(Section):
     """Contrastive fine-tuning of the bi-encoder (learn/contrastive.py)."""
 
-    epochs: Annotated[float, Field(ge=0)] = 6
+    epochs: Annotated[float, Field(ge=0)] = 2
     min_steps: Count = 80
-    max_steps: Count = 500
+    max_steps: Count = 600
     anchors: Count = 32  # questions a batch; each brings one positive
     rate: Rate = 5e-5
     temperature: Annotated[float, Field(gt=0)] = 0.05
+    frozen: Share = 0.5  # of the layers, from the bottom, that stay as they are
 
 
 class Rerank(Section):
     """Fine-tuning of the cross-encoder (learn/relevance.py)."""
 
-    epochs: Annotated[float, Field(ge=0)] = 2
-    min_lists: Count = 1200  # question lists in all, however few pairs there are
+    epochs: Annotated[float, Field(ge=0)] = 0.4
+    min_lists: Count = 400  # question lists in all, however few pairs there are
     max_lists: Count = 6000  # and however many: bounds the time on large bots
-    negatives: Count = 4  # hard negatives a question
+    negatives: Count = 3  # hard negatives a question
     lists: Count = 8  # questions a batch
-    rate: Rate = 8e-5
+    rate: Rate = 5e-5
+    frozen: Share = 0.5  # of the layers, from the bottom, that stay as they are
 
 
 class Calibrate(Section):
@@ -76,7 +78,7 @@ class Calibrate(Section):
     one_fold_above: Count = 500  # pairs a language above which one fold is evidence enough
     held_out: Share = 0.2  # questions of each answer left out of a fold
     hidden_answers: Share = 0.15  # whole answers left out: their questions have no right answer
-    hidden_limit: Count = 250  # questions at most of each kind in a fold
+    hidden_limit: Count = 150  # questions at most of each kind in a fold
 
 
 class Decide(Section):

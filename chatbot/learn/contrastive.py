@@ -54,7 +54,7 @@ def tune_encoder(encoder: TrainableEncoder, texts: Labelled, settings: Encode, *
         return
     torch.manual_seed(seed)
     model = encoder.model
-    optimizer, schedule = optimiser(model, settings.rate, steps)
+    optimizer, schedule = optimiser(model, settings.rate, steps, settings.frozen)
     model.train()
     batches = _batches(encoder, texts, settings.anchors, random.Random(seed))
     for _ in tqdm(range(steps), desc=label, unit="step"):

@@ -47,7 +47,7 @@ def tune_reranker(
         min(max(settings.epochs * len(lists), settings.min_lists), settings.max_lists) / settings.lists
     )
     torch.manual_seed(seed)
-    optimizer, schedule = optimiser(model, settings.rate, steps)
+    optimizer, schedule = optimiser(model, settings.rate, steps, settings.frozen)
     model.train()
     batches = _batches(lists, settings.lists, random.Random(seed))
     for _ in tqdm(range(steps), desc=label, unit="step"):
@@ -73,8 +73,12 @@ def list_loss(logits: torch.Tensor, batch: Sequence[RankedList]) -> torch.Tensor
     return binary + torch.stack(listwise).mean() if listwise else binary
 
 
-def optimiser(model: Any, rate: float, steps: int) -> tuple[torch.optim.Optimizer, Any]:
-    """AdamW with a short warm-up and a linear way down; the word embeddings stay frozen."""
+def optimiser(model: Any, rate: float, steps: int, frozen: float) -> tuple[torch.optim.Optimizer, Any]:
+    """AdamW with a short warm-up and a linear way down. The word embeddings stay as they are, and so does the
+    `frozen` share of the layers, from the bottom."""
+    layers = model.base_model.encoder.layer
+    for part in (model.base_model.embeddings, *layers[: round(frozen * len(layers))]) if frozen else ():
+        part.requires_grad_(False)
     model.get_input_embeddings().weight.requires_grad_(False)
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=rate, fused=True)

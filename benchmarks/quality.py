@@ -1,0 +1,84 @@
+"""Train a bot on each evaluation set and measure it: benchmarks/results/NAME.json, one file a set.
+
+    python benchmarks/quality.py                              the demo company, which ships
+    python benchmarks/quality.py --sets DIR                   and every folder of DIR with pairs.csv and dialogues.jsonl
+    python benchmarks/quality.py --sets DIR banking77-dev     only this one
+
+A set that has its result already is left alone, so an interrupted run goes on where it stopped; `--again` measures
+anew. `--matches NAME=FILE` gives a set labelled question pairs to learn from. `--untrained` measures `chatbot build`
+instead of `chatbot train`, as NAME-untrained.
+"""
+
+import argparse
+import hashlib
+import json
+import sys
+import tempfile
+from pathlib import Path
+from time import perf_counter
+
+from chatbot.answer import Templates
+from chatbot.assemble import build_bot, load_bot, train_bot
+from chatbot.corpus import read_dialogues, read_matches, read_pairs
+from chatbot.learn.evaluate import evaluate, write_metrics
+from chatbot.settings import Settings
+
+ROOT = Path(__file__).parent.parent
+RESULTS = Path(__file__).parent / "results"
+DEMO = ROOT / "data" / "demo"
+
+
+def main() -> int:
+    options = _options()
+    sets = {"demo": ([DEMO / f"pairs_{x}.csv" for x in ("en", "zh")], [DEMO / f"dialogues_{x}.jsonl" for x in ("en", "zh")])}
+    for folder in sorted(options.sets.iterdir()) if options.sets else ():
+        if (folder / "pairs.csv").exists() and (folder / "dialogues.jsonl").exists():
+            sets[folder.name] = ([folder / "pairs.csv"], [folder / "dialogues.jsonl"])
+    matches = dict(entry.split("=", 1) for entry in options.matches)
+    unknown = set(options.names) - set(sets)
+    if unknown:
+        print(f"no set {', '.join(sorted(unknown))}; there are {', '.join(sets)}", file=sys.stderr)
+        return 1
+    for name in options.names or sets:
+        pairs, dialogues = sets[name]
+        label = f"{name}-untrained" if options.untrained else name
+        result = RESULTS / f"{label}.json"
+        if result.exists() and not options.again:
+            print(f"{label}: measured already, {result}")
+            continue
+        given = [Path(matches[name])] if name in matches else []
+        write_metrics(result, *measure(pairs, dialogues, given, options.untrained))
+        print(f"{label}: {json.loads(result.read_text())['raw_accuracy']}")
+    return 0
+
+
+def measure(pairs: list[Path], dialogues: list[Path], matches: list[Path], untrained: bool) -> tuple[dict, dict]:
+    """Metrics of a bot made from `pairs`, and what they were measured on."""
+    settings = Settings.load()
+    corpus = read_pairs(pairs)
+    with tempfile.TemporaryDirectory() as folder:
+        index = Path(folder) / "bot"
+        start = perf_counter()
+        if untrained:
+            build_bot(corpus.pairs, Templates(), settings, index)
+        else:
+            train_bot(corpus.pairs, read_matches(matches) if matches else (), Templates(), settings, index)
+        seconds = perf_counter() - start
+        metrics = evaluate(read_dialogues(dialogues), load_bot(index)).metrics()
+    files = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in (*pairs, *dialogues, *matches)}
+    about = {"command": "python " + " ".join(sys.argv), "seed": settings.seed, "files": files}
+    return {"pairs": len(corpus.pairs), "made_in_seconds": round(seconds, 1)} | metrics, about
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="NAME")
+    parser.add_argument("--sets", type=Path, metavar="DIR")
+    parser.add_argument("--matches", nargs="+", default=[], metavar="NAME=FILE")
+    parser.add_argument("--untrained", action="store_true")
+    parser.add_argument("--again", action="store_true")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
