@@ -1,7 +1,7 @@
 """The chat page in one command: `python app.py`.
 
 Trains and builds the demo bot where it is missing, then serves its page. It does what `chatbot train` and
-`chatbot serve` do; the paths below are all that it knows.
+`chatbot serve` do; the paths below are all that it knows. It takes the arguments of `chatbot serve`: `--port`.
 """
 
 import sys
@@ -11,17 +11,21 @@ from chatbot.__main__ import main
 
 ROOT = Path(__file__).parent
 DEMO = ROOT / "data" / "demo"
+PAIRS = [DEMO / "pairs_en.csv", DEMO / "pairs_zh.csv"]
 INDEX = ROOT / "index" / "demo"
 
 
+def train() -> int:
+    """Make the demo bot; the exit code of `chatbot train`."""
+    templates = str(DEMO / "templates.toml")
+    return main(["train", "--pairs", *map(str, PAIRS), "--templates", templates, "--index", str(INDEX)])
+
+
 def run() -> int:
-    """Exit code of the page, or of the training that it needed first."""
+    """Serve the page; the exit code of whatever failed, or of the page."""
     if not (INDEX / "manifest.json").exists():
         print("The demo bot is not there yet: training it takes a few minutes, once.", flush=True)
-        pairs = [str(DEMO / name) for name in ("pairs_en.csv", "pairs_zh.csv")]
-        code = main(
-            ["train", "--pairs", *pairs, "--templates", str(DEMO / "templates.toml"), "--index", str(INDEX)]
-        )
+        code = train()
         if code:
             return code
     return main(["serve", "--index", str(INDEX), *sys.argv[1:]])

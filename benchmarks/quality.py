@@ -1,12 +1,12 @@
 """Train a bot on each evaluation set and measure it: benchmarks/results/NAME.json, one file a set.
 
-    python benchmarks/quality.py                              the demo company, which ships
-    python benchmarks/quality.py --sets DIR                   and every folder of DIR with pairs.csv and dialogues.jsonl
-    python benchmarks/quality.py --sets DIR banking77-dev     only this one
+    python benchmarks/quality.py                          the demo company, which ships
+    python benchmarks/quality.py --sets DIR               and folders of DIR with pairs.csv and dialogues.jsonl
+    python benchmarks/quality.py --sets DIR NAME …        only these
 
-A set that has its result already is left alone, so an interrupted run goes on where it stopped; `--again` measures
-anew. `--matches NAME=FILE` gives a set labelled question pairs to learn from. `--untrained` measures `chatbot build`
-instead of `chatbot train`, as NAME-untrained.
+A set that has its result already is left alone, so an interrupted run goes on where it stopped; `--again`
+measures anew. `--matches NAME=FILE` gives a set labelled question pairs to learn from. `--untrained` measures
+`chatbot build` instead of `chatbot train`, as NAME-untrained.
 """
 
 import argparse
@@ -30,7 +30,12 @@ DEMO = ROOT / "data" / "demo"
 
 def main() -> int:
     options = _options()
-    sets = {"demo": ([DEMO / f"pairs_{x}.csv" for x in ("en", "zh")], [DEMO / f"dialogues_{x}.jsonl" for x in ("en", "zh")])}
+    sets = {
+        "demo": (
+            [DEMO / f"pairs_{x}.csv" for x in ("en", "zh")],
+            [DEMO / f"dialogues_{x}.jsonl" for x in ("en", "zh")],
+        )
+    }
     for folder in sorted(options.sets.iterdir()) if options.sets else ():
         if (folder / "pairs.csv").exists() and (folder / "dialogues.jsonl").exists():
             sets[folder.name] = ([folder / "pairs.csv"], [folder / "dialogues.jsonl"])

@@ -4,7 +4,6 @@ The tables stand between `<!-- results:begin -->` and `<!-- results:end -->`; ev
 """
 
 import json
-import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 ROOT = Path(__file__).parent.parent
 RESULTS = Path(__file__).parent / "results"
 MEASURES = ("raw_accuracy", "accuracy", "in_scope_accuracy", "out_of_scope_recall", "answered_precision", "ece")
+BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
 FOOT = {
     "README.md": "Each row is a file in benchmarks/results, with data hashes, seed, machine and command; "
     "`make bench` measures again. `minutes` is the time from pairs to built bot on two cores.",
@@ -31,9 +31,9 @@ def main() -> int:
     table = "\n".join("| " + " | ".join(row) + " |" for row in (head, ["---"] * len(head), *rows))
     for name, foot in FOOT.items():
         path = ROOT / name
-        old = path.read_text("utf-8")
-        new = f"<!-- results:begin -->\n{table}\n\n{foot}\n<!-- results:end -->"
-        path.write_text(re.sub(r"<!-- results:begin -->.*<!-- results:end -->", lambda _: new, old, flags=re.S), "utf-8")
+        before, _, rest = path.read_text("utf-8").partition(BEGIN)
+        _, _, after = rest.partition(END)
+        path.write_text(f"{before}{BEGIN}\n{table}\n\n{foot}\n{END}{after}", "utf-8")
     return 0
 
 

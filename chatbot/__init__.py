@@ -6,7 +6,7 @@
     index       vectors -> nearest pairs                                  FAISS
     lexical     words -> nearest pairs                                    BM25
     rerank      (question, candidate) -> relevance                        cross-encoder
-    retrieve    encode + search + rerank -> candidates, sorted once
+    retrieve    encode + search + rerank -> candidates, sorted once       (with table)
     decide      candidates + calibration -> answer | clarify | hand over
     answer      decision + template + slots -> the reply's text
     converse    Chatbot.reply(conversation, text): the function to read first

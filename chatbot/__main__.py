@@ -16,7 +16,7 @@ from pathlib import Path
 from chatbot.answer import Templates
 from chatbot.corpus import BadRows, read_pairs
 from chatbot.domain import QAPair
-from chatbot.errors import ChatbotError, CorpusError
+from chatbot.errors import ChatbotError, CorpusError, SettingsError, UserError
 from chatbot.settings import Settings
 
 EXAMPLES = """examples:
@@ -32,12 +32,8 @@ EXAMPLES = """examples:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; its exit code."""
     options = _parser().parse_args(arguments)
-    logging.basicConfig(
-        level=os.environ.get("CHATBOT_LOG", "INFO").upper(), format="%(message)s", stream=sys.stderr
-    )
-    for noisy in ("httpx", "sentence_transformers", "transformers", "faiss", "bm25s", "matplotlib"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
     try:
+        _log_to_standard_error(os.environ.get("CHATBOT_LOG", "info"))
         return int(options.run(options))
     except ChatbotError as error:
         print(f"chatbot: {error}", file=sys.stderr)
@@ -45,6 +41,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("chatbot: stopped; nothing was changed", file=sys.stderr)
         return 130
+
+
+def _log_to_standard_error(level: str) -> None:
+    levels = logging.getLevelNamesMapping()
+    if level.upper() not in levels:
+        raise SettingsError(f"CHATBOT_LOG is {level!r}; set it to debug, info, warning or error")
+    logging.basicConfig(level=levels[level.upper()], format="%(message)s", stream=sys.stderr)
+    for noisy in ("httpx", "sentence_transformers", "transformers", "faiss", "bm25s", "matplotlib"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
 
 
 def build(options: argparse.Namespace) -> int:
@@ -70,15 +75,22 @@ def evaluate(options: argparse.Namespace) -> int:
     from chatbot.corpus import read_dialogues, read_matches
     from chatbot.learn.evaluate import evaluate as replay
     from chatbot.learn.matching import evaluate_matches
+    from chatbot.tabular import find_files
 
+    dialogues = read_dialogues(options.dialogues) if options.dialogues else ()
+    matches = read_matches(options.matches) if options.matches else ()
+    try:
+        options.output.mkdir(parents=True, exist_ok=True)
+    except OSError as cause:
+        raise UserError(f"--output {options.output} is no folder to write to: {cause.strerror}") from cause
     bot = load_bot(options.index)
     about = {"index": str(options.index), "seed": bot.settings.seed, "profile": bot.settings.profile}
     if options.dialogues:
-        about["dialogues"] = {path.name: _sha256(path) for path in options.dialogues}
-        metrics = replay(read_dialogues(options.dialogues), bot).save(options.output, about)
+        about["dialogues"] = {path.name: _sha256(path) for path in find_files(options.dialogues, (".jsonl",))}
+        metrics = replay(dialogues, bot).save(options.output, about)
     else:
-        about["matches"] = {path.name: _sha256(path) for path in options.matches}
-        metrics = evaluate_matches(read_matches(options.matches), bot, options.output, about)
+        about["matches"] = {path.name: _sha256(path) for path in find_files(options.matches, (".tsv",))}
+        metrics = evaluate_matches(matches, bot, options.output, about)
     print(json.dumps({name: value for name, value in metrics.items() if name != "about"}, indent=2))
     return 0
 

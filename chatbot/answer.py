@@ -1,7 +1,7 @@
 """From a stored answer to the reply's text, through the company's template. Pure.
 
-A templates file (TOML) has the company's slots with their defaults, one template a language with questions that the
-page offers to start with, and templates of single answers where they differ:
+A templates file (TOML) has the company's slots with their defaults, one template a language with questions that
+the page offers to start with, and templates of single answers where they differ:
 
     [slots]
     company = "Kitewire"
@@ -26,6 +26,7 @@ from typing import Any
 from jinja2 import StrictUndefined
 from jinja2 import TemplateError as JinjaError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from chatbot.domain import QAPair
 from chatbot.errors import TemplateError
@@ -36,9 +37,32 @@ ENVIRONMENT = ImmutableSandboxedEnvironment(
 )
 
 
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class _OfAnswer(_Section):
+    text: str | None = None
+    slots: dict[str, str] = {}
+
+
+class _OfLanguage(_Section):
+    text: str = PLAIN
+    examples: list[str] = []
+    answers: dict[str, _OfAnswer] = {}
+
+
+class _File(BaseModel):
+    """What a templates file may hold: slots, and any number of languages."""
+
+    model_config = ConfigDict(extra="allow", strict=True)
+    __pydantic_extra__: dict[str, _OfLanguage]
+    slots: dict[str, str] = {}
+
+
 @dataclass(frozen=True, slots=True)
 class Templates:
-    """Slot defaults, the template and example questions of each language, and single answers with their own slots."""
+    """Slot defaults, template and example questions of each language, and single answers with their own slots."""
 
     slots: Mapping[str, str] = field(default_factory=dict)
     of_language: Mapping[str, str] = field(default_factory=dict)
@@ -57,23 +81,26 @@ class Templates:
 
     @classmethod
     def parse(cls, values: Mapping[str, Any], source: str) -> "Templates":
-        languages = {key: value for key, value in values.items() if key != "slots"}
-        for language, section in languages.items():
-            for key in section if isinstance(section, Mapping) else [section]:
-                if key not in ("text", "answers", "examples"):
-                    raise TemplateError(f"{source}: [{language}] has {key!r}; it may have text, answers, examples")
+        """Templates from plain values, as from TOML or a built bot. Raises TemplateError naming `source`."""
+        try:
+            file = _File.model_validate(values)
+        except ValidationError as cause:
+            first = cause.errors()[0]
+            where = ".".join(str(step) for step in first["loc"])
+            raise TemplateError(
+                f"{source}, {where}: {first['msg']} (found {first['input']!r}); a language may have text, "
+                "examples and answers, an answer text and slots, and all of them are text in quotes"
+            ) from cause
+        languages = file.__pydantic_extra__
         return cls(
-            slots=_strings(values.get("slots", {}), f"{source}, [slots]"),
-            of_language={language: section.get("text", PLAIN) for language, section in languages.items()},
+            slots=file.slots,
+            of_language={language: section.text for language, section in languages.items()},
             of_answer={
-                (language, answer_id): (
-                    entry.get("text", section.get("text", PLAIN)),
-                    _strings(entry.get("slots", {}), f"{source}, [{language}.answers.{answer_id}]"),
-                )
+                (language, answer_id): (section.text if own.text is None else own.text, own.slots)
                 for language, section in languages.items()
-                for answer_id, entry in section.get("answers", {}).items()
+                for answer_id, own in section.answers.items()
             },
-            examples={language: tuple(section.get("examples", ())) for language, section in languages.items()},
+            examples={language: tuple(section.examples) for language, section in languages.items()},
         )
 
     def as_toml_values(self) -> dict[str, Any]:
@@ -94,7 +121,7 @@ class Templates:
         values |= {"answer": pair.answer, "source": pair.source, "question": pair.question, "first": first}
         try:
             return ENVIRONMENT.from_string(text).render(values)
-        except (JinjaError, TypeError, ArithmeticError) as cause:
+        except (JinjaError, TypeError, ValueError, LookupError, AttributeError, ArithmeticError) as cause:
             raise TemplateError(
                 f"the {pair.language} template of answer {pair.answer_id!r} does not render: {cause}; "
                 "give the slot a default under [slots] or in the answer's own slots"
@@ -121,10 +148,3 @@ class Templates:
                 raise TemplateError(
                     f"[{language}.answers.{answer_id}] is a template for an answer that no pair has"
                 )
-
-
-def _strings(values: Mapping[str, Any], where: str) -> dict[str, str]:
-    for key, value in values.items():
-        if not isinstance(value, str):
-            raise TemplateError(f'{where}: slot {key} is {value!r}; write it as text, "{value}"')
-    return dict(values)

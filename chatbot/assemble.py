@@ -36,8 +36,9 @@ from chatbot.learn.train import Trained, calibrate_untrained, train
 from chatbot.lexical import Bm25Index
 from chatbot.models import reranker_from, save_tuned
 from chatbot.rerank import CrossEncoder
-from chatbot.retrieve import AnswerTable, Retriever, form
+from chatbot.retrieve import Retriever, form
 from chatbot.settings import Route, Settings
+from chatbot.table import AnswerTable
 from chatbot.text import detect_language
 
 log = logging.getLogger(__name__)
@@ -139,6 +140,7 @@ def _make(
     trained: Callable[[str, Sequence[QAPair], LanguageWorkshop], Trained],
 ) -> Manifest:
     """A line for each language that the pairs have, then the folder."""
+    bundle.check_target(folder)
     templates.check(pairs)
     use_threads(settings)
     lines = {}

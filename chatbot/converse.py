@@ -1,8 +1,8 @@
 """Chatbot.reply(conversation, text): the function to read first.
 
 A message is looked at in this order: can it be read at all; does it ask for a person (always honoured); what do
-the pairs say, for the words alone and, where they lean on what was said before, for both together; is it small
-talk; else answer, ask back, or hand over. The conversation is a value: the caller keeps it and passes it in.
+the pairs say, to the words alone and to the words after what was said before; is it small talk; else answer, ask
+back, or hand over. The conversation is a value: the caller keeps it and passes it in.
 """
 
 from collections.abc import Mapping
@@ -11,15 +11,14 @@ from time import perf_counter
 
 from chatbot import phrases
 from chatbot.answer import Templates
-from chatbot.decide import OFFERED, decide
+from chatbot.decide import OFFERED, blend, decide
 from chatbot.domain import Action, Citation, Conversation, Decision, QAPair, Reason, Reply, Role, Turn
 from chatbot.phrases import Phrases
-from chatbot.retrieve import Retriever, word_count
+from chatbot.retrieve import Retriever
 from chatbot.settings import Settings
 from chatbot.text import clean, detect_language
 
 SAME_WORDS = 0.95  # similarity from which a stored question is taken to be the small talk itself
-CONTEXT_TURNS = 2  # customer's messages that may be put in front of one that leans on them
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +41,9 @@ class Chatbot:
             return _plain(Action.HAND_OVER, Reason.TOO_LONG, words.replies["too_long"], language)
         if words.asks_for_person(readable):
             return _plain(Action.HAND_OVER, Reason.ASKED_FOR_PERSON, words.replies["person"], language)
-        decision, timings = self._judge(conversation, readable, language, words)
         talk = words.small_talk_reply(readable)
+        before = conversation if talk is None else Conversation()  # thanks for an answer is not its question again
+        decision, timings = self._judge(before, readable, language)
         if talk is not None and not _says_the_same(decision):
             chat = replace(decision, action=Action.CHAT, reason=Reason.SMALL_TALK)
             return Reply(talk, chat, language, timings=timings)
@@ -56,19 +56,14 @@ class Chatbot:
         line = self._line(self._language(Conversation(), text))
         return self.lines[min(self.lines)] if line is None else line
 
-    def _judge(
-        self, conversation: Conversation, text: str, language: str, words: Phrases
-    ) -> tuple[Decision, Mapping[str, float]]:
-        """Decide on the words alone, and together with what they lean on; the surer decision counts."""
-        asked = [text]
-        if words.leans_on_history(text, word_count(text)):
-            asked += _with_history(conversation, text, words)
+    def _judge(self, conversation: Conversation, text: str, language: str) -> tuple[Decision, Mapping[str, float]]:
+        """Decide on every reading of the message together: as it stands, and after what was said before."""
         line = self._line(language)
         if line is None:
             return Decision(Action.HAND_OVER, 0.0, Reason.UNSURE), {}
-        found = line.retrieve(asked)
-        decisions = [decide(retrieved.candidates, line.calibration) for retrieved in found]
-        return max(decisions, key=lambda decision: decision.confidence), found[0].timings
+        found = line.retrieve(_readings(conversation, text))
+        candidates = blend([retrieved.candidates for retrieved in found], line.calibration)
+        return decide(candidates, line.calibration), found[0].timings
 
     def _say(
         self,
@@ -96,11 +91,8 @@ class Chatbot:
         """The retriever of a language, or one whose model serves that language as well; None where none does."""
         if language in self.lines:
             return self.lines[language]
-        served = [
-            self.lines[own]
-            for own in sorted(self.lines)
-            if self.settings.route(own) == self.settings.route(language)
-        ]
+        route = self.settings.routes.get(language, self.settings.routes.get("*"))
+        served = [self.lines[own] for own in sorted(self.lines) if self.settings.route(own) == route]
         return served[0] if served else None
 
 
@@ -110,19 +102,20 @@ def said(conversation: Conversation, text: str, reply: Reply) -> Conversation:
     return Conversation(conversation.id, turns, reply.language)
 
 
-def _with_history(conversation: Conversation, text: str, words: Phrases) -> list[str]:
-    """The message with the customer's last question in front; with the one before too where that leans as well."""
+def _readings(conversation: Conversation, text: str) -> list[str]:
+    """The message alone, after the customer's last question, and after the company's last words.
+
+    A follow-up ("and how long does that take?") says what it is about in none of its own words; a new topic says
+    it all. Nothing has to tell them apart: what fits in several readings wins (see `decide.blend`).
+    """
+    words = phrases.load(detect_language(text))
     earlier = [
         turn.text
         for turn in conversation.turns
         if turn.role is Role.USER and words.small_talk_reply(turn.text) is None
-    ][-CONTEXT_TURNS:]
-    if not earlier:
-        return []
-    context = [earlier[-1]]
-    if len(earlier) > 1 and words.leans_on_history(earlier[-1], word_count(earlier[-1])):
-        context = earlier
-    return [" ".join((*context, text))]
+    ]
+    replies = [turn.text for turn in conversation.turns if turn.role is Role.AGENT]
+    return [text, *(f"{before} {text}" for before in (*earlier[-1:], *replies[-1:]) if earlier)]
 
 
 def _says_the_same(decision: Decision) -> bool:

@@ -85,6 +85,29 @@ def signs(ranked: Floats, calibration: Calibration) -> Floats:
     return np.array([scores[0], margin, lead, *calibration.standard(ranked[:1])[0]])
 
 
+def blend(readings: Sequence[Sequence[Candidate]], calibration: Calibration) -> tuple[Candidate, ...]:
+    """Candidates of several readings of one message, as one list sorted best first.
+
+    An answer's evidence is the mean over the readings; where a reading did not bring it up, the least that this
+    reading has of each kind stands in.
+    """
+    found = [reading for reading in readings if reading]
+    if len(found) < 2:
+        return tuple(found[0]) if found else ()
+    answers = {c.pair.answer_id: c for reading in reversed(found) for c in reversed(reading)}
+    total = np.zeros((len(answers), len(EVIDENCE)))
+    for reading in found:
+        values = evidence(reading)
+        own = {c.pair.answer_id: row for c, row in zip(reading, values, strict=True)}
+        total += np.array([own.get(answer_id, values.min(0)) for answer_id in answers])
+    mean = total / len(found)
+    blended = []
+    for candidate, row, score in zip(answers.values(), mean, calibration.score(mean), strict=True):
+        kinds: dict[str, Any] = dict(zip(EVIDENCE, row.tolist(), strict=True))
+        blended.append(replace(candidate, score=float(score), **kinds))
+    return tuple(sorted(blended, key=lambda c: (-c.score, c.pair.answer_id)))
+
+
 def decide(candidates: Sequence[Candidate], calibration: Calibration) -> Decision:
     """Judge candidates that are sorted best first. The decision's candidates carry their confidence."""
     if not candidates:

@@ -17,10 +17,9 @@ from sentence_transformers.base.modules import InputModule, Normalize
 from sentence_transformers.sentence_transformer.modules import Pooling
 
 from chatbot.domain import Vectors
-from chatbot.models import fingerprint, load_encoder
+from chatbot.models import fingerprint, load_encoder, readable
 
 BATCH = 32  # texts in one forward pass; sentence-transformers sorts them by length first
-CHARACTERS_A_TOKEN = 32  # more than a token holds: what lies beyond max_tokens of them is never tokenised
 PROGRESS_FROM = 500  # texts: about two seconds on two cores
 PROBE = "Où est mon colis n° 42, 我的包裹呢？ Посылка… 1½ ﬁ～ 👍"  # tells tokenizers apart
 
@@ -85,9 +84,8 @@ class SentenceEncoder:
         that of the prefix alone."""
         if not texts:
             return np.zeros((0, self.dimension), np.float32)
-        longest = self.max_tokens * CHARACTERS_A_TOKEN
         vectors = self.pipeline.encode(
-            [_valid(self.prefix + text[:longest]) for text in texts],
+            [self.prefix + readable(text, self.max_tokens) for text in texts],
             batch_size=BATCH,
             show_progress_bar=self.progress and len(texts) >= PROGRESS_FROM,
         )
@@ -117,8 +115,3 @@ class BertTokens(InputModule):
     def save(self, output_path: str, *_: Any, **__: Any) -> None:
         self.model.save_pretrained(output_path)
         self.save_tokenizer(output_path)
-
-
-def _valid(text: str) -> str:
-    """Surrogates joined to the character they stand for; a lone one, which no tokenizer takes, becomes U+FFFD."""
-    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")

@@ -17,6 +17,7 @@ bm25s indexes are static. A change is therefore only noted, and the first search
 """
 
 import json
+import logging
 import re
 import threading
 import unicodedata
@@ -31,6 +32,8 @@ import rjieba
 
 from chatbot.domain import Rows, Scores
 from chatbot.errors import BotError, Unavailable
+
+logging.getLogger("bm25s").setLevel(logging.WARNING)  # it sets itself to DEBUG
 
 HAN = r"\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af"
 RUN = re.compile(rf"([{HAN}]+)|[^\W_{HAN}]+")

@@ -49,6 +49,7 @@ log = logging.getLogger(__name__)
 TUNED_FILE = "tuned.safetensors"
 FROZEN = "embeddings.word_embeddings.weight"  # the end of its name, in an encoder and in a reranker
 COSINE_SCALE = 20.0  # one over the temperature that encoders are trained with
+CHARACTERS_A_TOKEN = 32  # more than a token holds: what lies beyond max_tokens of them is never tokenised
 SEED = 7  # of the weights that a base does not bring: a reranker's classifier, and its pooler where missing
 CONNECT_SECONDS = 3.0  # how long the hub may take to answer before we say that it cannot be reached
 HUB_FILES = ["config.json", "model.safetensors", "tokenizer*", "vocab*", "special_tokens_map.json"]
@@ -111,7 +112,7 @@ def load_encoder(name: str, tuned: Path | None = None) -> tuple[Any, Any]:
 
 
 def load_reranker(name: str, tuned: Path | None, shared_embeddings: nn.Embedding | None) -> tuple[Any, Any]:
-    """A BertForSequenceClassification with one output (see `reranker_from`), in evaluation mode, and its tokenizer.
+    """A BertForSequenceClassification with one output (see `reranker_from`), in evaluation mode, and a tokenizer.
 
     It starts from the encoder `name`; `shared_embeddings` are the word embeddings of that encoder where it is in
     memory already. Raises ModelNotFound; BotError where `tuned` does not fit.
@@ -131,9 +132,9 @@ def load_reranker(name: str, tuned: Path | None, shared_embeddings: nn.Embedding
 def reranker_from(encoder: Any) -> Any:
     """A BertForSequenceClassification with one output that starts from a BertModel in memory.
 
-    It shares the encoder's word embeddings and copies the rest; a pooler that the encoder has not starts from fixed
-    random numbers. The classifier reads [CLS] and, last, the cosine of the two texts; it begins with the cosine
-    alone, so that the model can be asked before it was trained on a single pair.
+    It shares the encoder's word embeddings and copies the rest; a pooler that the encoder has not starts from
+    fixed random numbers. The classifier reads [CLS] and, last, the cosine of the two texts; it begins with the
+    cosine alone, so that the model can be asked before it was trained on a single pair.
     """
     words = encoder.get_input_embeddings()
     body = copy.deepcopy(encoder, memo={id(words): words})
@@ -170,6 +171,15 @@ def fingerprint(model: Any) -> str:
         digest.update(f"{name} {list(weight.shape)} {weight.dtype}\n".encode())
         digest.update(memoryview(weight.detach().cpu().contiguous().numpy()).cast("B"))
     return digest.hexdigest()[:16]
+
+
+def readable(text: str, max_tokens: int) -> str:
+    """What a tokenizer can take of a text, and no more than `max_tokens` tokens may hold.
+
+    Surrogates are joined to the character they stand for; a lone one, which no tokenizer takes, becomes U+FFFD.
+    """
+    cut = text[: max_tokens * CHARACTERS_A_TOKEN]
+    return cut.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def cache_folder() -> Path:

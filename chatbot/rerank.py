@@ -1,9 +1,9 @@
 """The cross-encoder: a BERT that reads the question and a candidate together and says how well they fit.
 
 In: pairs of texts. Out: one relevance (a logit) each, in the order given; it never sorts. Both texts go through
-every layer together, so each word attends to the words of the other text. The classifier then reads the [CLS] token
-and the cosine between the two texts' mean word vectors. It starts from the tuned bi-encoder with all weight on that
-cosine: a start that ranks well with no training at all, from which the pairs teach it what attending adds.
+every layer together, so each word attends to the words of the other text. The classifier then reads the [CLS]
+token and the cosine between the two texts' mean word vectors. It starts from the tuned bi-encoder with all weight
+on that cosine: a start that ranks well with no training at all, from which the pairs teach it what attending adds.
 """
 
 from collections.abc import Sequence
@@ -15,9 +15,8 @@ import torch
 from torch.nn.functional import cosine_similarity
 
 from chatbot.domain import Scores
-from chatbot.models import fingerprint, load_reranker
+from chatbot.models import fingerprint, load_reranker, readable
 
-CHARACTERS_A_TOKEN = 32  # more than a token holds: what lies beyond max_tokens of them is never tokenised
 CHUNK = 24  # pairs in one forward pass, of similar length, so that little of it is padding
 
 
@@ -32,7 +31,7 @@ class CrossEncoder:
 
     @classmethod
     def load(cls, name: str, tuned: Path | None, embeddings: Any, prefix: str, max_tokens: int) -> "CrossEncoder":
-        """Base weights by name, fine-tuned ones from the folder `tuned`, word embeddings shared with the encoder."""
+        """Base weights by name, fine-tuned ones from the folder `tuned`, word embeddings those of the encoder."""
         model, tokenizer = load_reranker(name, tuned, embeddings)
         return cls(model.eval(), tokenizer, prefix, max_tokens)
 
@@ -48,12 +47,11 @@ class CrossEncoder:
         """float32 [n], with gradient where the caller allows it; pairs of similar length share a pass."""
         if not texts:
             return torch.zeros(0)
-        longest = CHARACTERS_A_TOKEN * self.max_tokens
         tokens = self.tokenizer(
-            [self.prefix + text[:longest] for text in questions],
-            [self.prefix + text[:longest] for text in texts],
+            [self.prefix + readable(text, self.max_tokens) for text in questions],
+            [self.prefix + readable(text, self.max_tokens) for text in texts],
             truncation=True,
-            max_length=2 * self.max_tokens,
+            max_length=min(2 * self.max_tokens, self.model.config.max_position_embeddings),
         )
         ids = tokens["input_ids"]
         order = sorted(range(len(ids)), key=lambda i: len(ids[i]))

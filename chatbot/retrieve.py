@@ -26,6 +26,7 @@ from chatbot.domain import (
     Vectors,
 )
 from chatbot.settings import Retrieve
+from chatbot.table import AnswerTable
 from chatbot.text import clean
 
 SHARPNESS = 0.05  # temperature of the vote among neighbours, the same as in the encoder's training
@@ -39,57 +40,6 @@ class Retrieved:
 
     candidates: tuple[Candidate, ...]
     timings: Mapping[str, float]
-
-
-class AnswerTable:
-    """Bookkeeping: which pair is in which row, which rows share an answer, and the sum of their vectors."""
-
-    def __init__(self) -> None:
-        self.pairs: dict[int, QAPair] = {}
-        self.number: dict[str, int] = {}  # answer_id -> row in the index of answer texts
-        self.rows: dict[str, list[int]] = {}
-        self.sums: dict[str, Vectors] = {}
-        self.next_row = 0
-        self.next_number = 0
-
-    @classmethod
-    def restore(
-        cls, rows: Sequence[int], pairs: Sequence[QAPair], vectors: Vectors, numbers: Mapping[str, int]
-    ) -> "AnswerTable":
-        """The table of a saved bot: rows and numbers as they were."""
-        table = cls()
-        table.number = dict(numbers)
-        table.next_number = max(numbers.values(), default=-1) + 1
-        table.next_row = max(rows, default=-1) + 1
-        table._enter(rows, pairs, vectors)
-        return table
-
-    def add(self, pairs: Sequence[QAPair], vectors: Vectors) -> Rows:
-        """Give each pair the next row; the rows."""
-        rows = list(range(self.next_row, self.next_row + len(pairs)))
-        self.next_row += len(pairs)
-        self._enter(rows, pairs, vectors)
-        return np.array(rows, dtype=np.int64)
-
-    def _enter(self, rows: Sequence[int], pairs: Sequence[QAPair], vectors: Vectors) -> None:
-        for row, pair, vector in zip(rows, pairs, vectors, strict=True):
-            self.pairs[row] = pair
-            if pair.answer_id not in self.number:
-                self.number[pair.answer_id] = self.next_number
-                self.next_number += 1
-            self.rows.setdefault(pair.answer_id, []).append(row)
-            self.sums[pair.answer_id] = self.sums.get(pair.answer_id, np.zeros_like(vector)) + vector
-
-    def remove(self, rows: Sequence[int], vectors: Vectors) -> list[str]:
-        """Forget rows; the ids of answers that have no question left."""
-        for row, vector in zip(rows, vectors, strict=True):
-            answer_id = self.pairs.pop(row).answer_id
-            self.rows[answer_id].remove(row)
-            self.sums[answer_id] = self.sums[answer_id] - vector
-        gone = [answer_id for answer_id, left in self.rows.items() if not left]
-        for answer_id in gone:
-            del self.rows[answer_id], self.sums[answer_id]
-        return gone
 
 
 class Retriever:
@@ -330,9 +280,3 @@ def _votes(near: Mapping[int, float], pairs: Mapping[int, QAPair]) -> dict[str, 
         votes[pairs[row].answer_id] = votes.get(pairs[row].answer_id, 0.0) + weight
     total = sum(votes.values())
     return {answer_id: vote / total for answer_id, vote in votes.items()}
-
-
-def word_count(text: str) -> int:
-    """Length of a question: Latin words plus Han characters, which a space does not part."""
-    han = sum("\u4e00" <= character <= "\u9fff" for character in text)
-    return han + len([word for word in text.split() if any(c.isascii() and c.isalnum() for c in word)])

@@ -122,10 +122,11 @@ class Settings(Section):
         except tomllib.TOMLDecodeError as cause:
             raise SettingsError(f"{source} is not valid TOML: {cause}") from cause
         values["profile"] = profile
-        for key, value in (os.environ if environment is None else environment).items():
-            if key.startswith(PREFIX) and key not in NOT_SETTINGS:
-                _override(values, key, value)
-        return cls.parse(values, source)
+        given = os.environ if environment is None else environment
+        overrides = sorted(key for key in given if key.startswith(PREFIX) and key not in NOT_SETTINGS)
+        for key in overrides:
+            _override(values, key, given[key])
+        return cls.parse(values, " with ".join((source, *overrides)))
 
     @classmethod
     def parse(cls, values: Mapping[str, Any], source: str) -> "Settings":
@@ -148,6 +149,8 @@ def _profile_text(profile: str) -> tuple[str, str]:
             return str(path), path.read_text("utf-8")
         except OSError as cause:
             raise SettingsError(f"profile {path} cannot be read: {cause.strerror}") from cause
+        except UnicodeDecodeError as cause:
+            raise SettingsError(f"profile {path} is not in UTF-8: {cause}; save it as UTF-8") from cause
     shipped = resources.files("chatbot") / "profiles"
     file = shipped / f"{profile}.toml"
     if not file.is_file():

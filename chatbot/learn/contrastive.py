@@ -1,8 +1,9 @@
 """Fine-tune the bi-encoder on the company's own pairs, so that questions with one answer lie close together.
 
-In: an encoder with its model, and questions labelled by answer. The model is changed in place. Each batch holds anchors in groups of answers that the model confuses (their
-nearest neighbours: hard negatives for free) and for each anchor one positive: another question of the same answer, the
-answer's own text, or, where the answer has a single question, that question with slips of the finger.
+In: an encoder with its model, and questions labelled by answer. The model is changed in place. Half of each batch
+comes from answers that the model confuses (nearest neighbours: hard negatives for free). Each anchor has one
+positive: another question of its answer, the answer's own text, or, where the answer has a single question, that
+question with slips of the finger.
 
 Loss: InfoNCE in both directions (van den Oord et al. 2018, https://arxiv.org/abs/1807.03748) over the batch,
 where texts of the same answer are not counted as negatives. Word embeddings stay frozen: a few thousand pairs
@@ -109,7 +110,7 @@ def slip(text: str, chance: random.Random) -> str:
 def _batches(
     encoder: TrainableEncoder, texts: Labelled, size: int, chance: random.Random
 ) -> Iterator[tuple[list[str], list[str], list[int]]]:
-    """Endless batches (left texts, right texts, answer numbers): half by chance, half from one confusable group."""
+    """Endless batches (left texts, right texts, answers): half by chance, half from one confusable group."""
     of_answer: dict[int, list[int]] = {}
     for question, answer in enumerate(texts.answers):
         of_answer.setdefault(answer, []).append(question)

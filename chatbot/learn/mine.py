@@ -24,16 +24,16 @@ def labelled(pairs: Sequence[QAPair], matches: Sequence[Match], casefold: bool) 
     """Questions of pairs and matches; those with one answer, or that a match says mean the same, share a label."""
     answers: dict[str, int] = {}
     number: dict[str, int] = {}
-    links: list[tuple[int, int]] = []
 
     def node(name: str) -> int:
         return number.setdefault(name, len(number))
 
-    for pair in pairs:
-        links.append((node("q" + form(pair.question, casefold)), node("a" + pair.answer_id)))
-    for match in matches:
-        if match.same:
-            links.append((node("q" + form(match.left, casefold)), node("q" + form(match.right, casefold))))
+    links = [(node("q" + form(pair.question, casefold)), node("a" + pair.answer_id)) for pair in pairs]
+    links += [
+        (node("q" + form(match.left, casefold)), node("q" + form(match.right, casefold)))
+        for match in matches
+        if match.same
+    ]
     ends = np.array(links, dtype=np.int64).reshape(-1, 2)
     graph = coo_array((np.ones(len(ends)), (ends[:, 0], ends[:, 1])), shape=(len(number), len(number)))
     count, label = connected_components(graph, directed=False)

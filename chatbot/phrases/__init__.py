@@ -1,7 +1,7 @@
 """What the bot recognises and says beside the stored answers, one TOML file a language.
 
-In: a language. Out: its `Phrases`: who asks for a person, small talk with its replies, the marks of a follow-up,
-and the sentences of the bot itself. A language without a file gets the English one.
+In: a language. Out: its `Phrases`: who asks for a person, small talk with its replies, and the sentences
+of the bot itself. A language without a file gets the English one.
 """
 
 import re
@@ -13,6 +13,9 @@ from functools import cache
 from importlib import resources
 
 FALLBACK = "en"
+LONGEST = 400  # characters of a sentence that is compared with patterns
+SENTENCE_END = re.compile(r"[.!?;。！？；…\n]+")
+COMMA = re.compile(r"[,，、]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,21 +27,19 @@ class SmallTalk:
 @dataclass(frozen=True, slots=True)
 class Phrases:
     person: tuple[re.Pattern[str], ...]
-    follow_up: tuple[re.Pattern[str], ...]
-    follow_up_words: int
     small_talk: Mapping[str, SmallTalk]
     replies: Mapping[str, str]
 
     def asks_for_person(self, text: str) -> bool:
-        return _any(self.person, text)
+        """Whether the message does, or one of its sentences, or what stands behind a sentence's last comma."""
+        sentences = SENTENCE_END.split(text)
+        return any(
+            _any(self.person, part) for part in (text, *sentences, *(COMMA.split(s)[-1] for s in sentences))
+        )
 
     def small_talk_reply(self, text: str) -> str | None:
         """What to say to small talk; None where it is none."""
         return next((talk.reply for talk in self.small_talk.values() if _any(talk.patterns, text)), None)
-
-    def leans_on_history(self, text: str, words: int) -> bool:
-        """Whether a message of so many words may need the one before it to be understood."""
-        return words <= self.follow_up_words or _any(self.follow_up, text)
 
 
 @cache
@@ -51,8 +52,6 @@ def load(language: str) -> Phrases:
     values = tomllib.loads(file.read_text("utf-8"))
     return Phrases(
         person=_compiled(values["person"]),
-        follow_up=_compiled(values["follow_up"]),
-        follow_up_words=values["follow_up_words"],
         small_talk={
             name: SmallTalk(_compiled(talk["patterns"]), talk["reply"])
             for name, talk in values["small_talk"].items()
@@ -74,4 +73,4 @@ def _compiled(patterns: list[str]) -> tuple[re.Pattern[str], ...]:
 
 def _any(patterns: tuple[re.Pattern[str], ...], text: str) -> bool:
     stripped = bare(text)
-    return len(stripped) <= 120 and any(pattern.fullmatch(stripped) for pattern in patterns)
+    return len(stripped) <= LONGEST and any(pattern.fullmatch(stripped) for pattern in patterns)

@@ -1,0 +1,63 @@
+"""Which pair is in which row of the indexes, which rows share an answer, and the sum of their vectors.
+
+In: pairs with the vectors of their questions. Out: the rows they were given, for the indexes to use as well. A
+row is given once and never again, so that an index, a saved bot and this table always mean the same pair by it.
+The sums give an answer's centroid without going through its questions again.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from chatbot.domain import QAPair, Rows, Vectors
+
+
+class AnswerTable:
+    """The bookkeeping of one language; what it holds is read freely, and changed by its methods alone."""
+
+    def __init__(self) -> None:
+        self.pairs: dict[int, QAPair] = {}
+        self.number: dict[str, int] = {}  # answer_id -> row in the index of answer texts
+        self.rows: dict[str, list[int]] = {}
+        self.sums: dict[str, Vectors] = {}
+        self.next_row = 0
+        self.next_number = 0
+
+    @classmethod
+    def restore(
+        cls, rows: Sequence[int], pairs: Sequence[QAPair], vectors: Vectors, numbers: Mapping[str, int]
+    ) -> "AnswerTable":
+        """The table of a saved bot: rows and numbers as they were."""
+        table = cls()
+        table.number = dict(numbers)
+        table.next_number = max(numbers.values(), default=-1) + 1
+        table.next_row = max(rows, default=-1) + 1
+        table._enter(rows, pairs, vectors)
+        return table
+
+    def add(self, pairs: Sequence[QAPair], vectors: Vectors) -> Rows:
+        """Give each pair the next row; the rows."""
+        rows = list(range(self.next_row, self.next_row + len(pairs)))
+        self.next_row += len(pairs)
+        self._enter(rows, pairs, vectors)
+        return np.array(rows, dtype=np.int64)
+
+    def _enter(self, rows: Sequence[int], pairs: Sequence[QAPair], vectors: Vectors) -> None:
+        for row, pair, vector in zip(rows, pairs, vectors, strict=True):
+            self.pairs[row] = pair
+            if pair.answer_id not in self.number:
+                self.number[pair.answer_id] = self.next_number
+                self.next_number += 1
+            self.rows.setdefault(pair.answer_id, []).append(row)
+            self.sums[pair.answer_id] = self.sums.get(pair.answer_id, np.zeros_like(vector)) + vector
+
+    def remove(self, rows: Sequence[int], vectors: Vectors) -> list[str]:
+        """Forget rows; the ids of answers that have no question left."""
+        for row, vector in zip(rows, vectors, strict=True):
+            answer_id = self.pairs.pop(row).answer_id
+            self.rows[answer_id].remove(row)
+            self.sums[answer_id] = self.sums[answer_id] - vector
+        gone = [answer_id for answer_id, left in self.rows.items() if not left]
+        for answer_id in gone:
+            del self.rows[answer_id], self.sums[answer_id]
+        return gone
