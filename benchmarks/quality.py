@@ -16,6 +16,7 @@ import sys
 import tempfile
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 from chatbot.answer import Templates
 from chatbot.assemble import build_bot, load_bot, train_bot
@@ -52,24 +53,28 @@ def main() -> int:
             print(f"{label}: measured already, {result}")
             continue
         given = [Path(matches[name])] if name in matches else []
-        write_metrics(result, *measure(pairs, dialogues, given, options.untrained))
+        with tempfile.TemporaryDirectory() as temporary:
+            index = (options.bots if options.bots is not None else Path(temporary)) / label
+            write_metrics(result, *measure(index, pairs, dialogues, given, options.untrained))
         print(f"{label}: {json.loads(result.read_text())['raw_accuracy']}")
     return 0
 
 
-def measure(pairs: list[Path], dialogues: list[Path], matches: list[Path], untrained: bool) -> tuple[dict, dict]:
-    """Metrics of a bot made from `pairs`, and what they were measured on."""
+def measure(
+    index: Path, pairs: list[Path], dialogues: list[Path], matches: list[Path], untrained: bool
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Metrics of the bot made from `pairs` in `index`, and what they were measured on."""
     settings = Settings.load()
     corpus = read_pairs(pairs)
-    with tempfile.TemporaryDirectory() as folder:
-        index = Path(folder) / "bot"
-        start = perf_counter()
-        if untrained:
-            build_bot(corpus.pairs, Templates(), settings, index)
-        else:
-            train_bot(corpus.pairs, read_matches(matches) if matches else (), Templates(), settings, index)
-        seconds = perf_counter() - start
-        metrics = evaluate(read_dialogues(dialogues), load_bot(index)).metrics()
+    templates = pairs[0].with_name("templates.toml")
+    worded = Templates.load(templates) if templates.exists() else Templates()
+    start = perf_counter()
+    if untrained:
+        build_bot(corpus.pairs, worded, settings, index)
+    else:
+        train_bot(corpus.pairs, read_matches(matches) if matches else (), worded, settings, index)
+    seconds = perf_counter() - start
+    metrics = evaluate(read_dialogues(dialogues), load_bot(index)).metrics()
     files = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in (*pairs, *dialogues, *matches)}
     about = {"command": "python " + " ".join(sys.argv), "seed": settings.seed, "files": files}
     return {"pairs": len(corpus.pairs), "made_in_seconds": round(seconds, 1)} | metrics, about
@@ -80,6 +85,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("names", nargs="*", metavar="NAME")
     parser.add_argument("--sets", type=Path, metavar="DIR")
     parser.add_argument("--matches", nargs="+", default=[], metavar="NAME=FILE")
+    parser.add_argument(
+        "--bots", type=Path, metavar="DIR", help="keep the bots here instead of throwing them away"
+    )
     parser.add_argument("--untrained", action="store_true")
     parser.add_argument("--again", action="store_true")
     return parser.parse_args()

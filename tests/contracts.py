@@ -14,6 +14,7 @@ from chatbot.domain import (
     LexicalIndex,
     Reason,
     Reply,
+    Reranker,
     Role,
     Rows,
     Turn,
@@ -296,3 +297,46 @@ class EncoderContract:
         before = encoder.fingerprint
         encoder.encode(self.TEXTS)
         assert encoder.fingerprint == before != other.fingerprint
+
+
+class RerankerContract:
+    """What every Reranker keeps. A subclass gives the fixtures `reranker` and, with other weights, `other`."""
+
+    QUESTIONS = ("where is my parcel", "我的包裹在哪里", "a", "can i pay in three instalments " * 4, "", "a")
+    TEXTS = ("where is my parcel", "我要退款", "where is my parcel " * 9, "pay by card", "", "b")
+
+    def test_each_pair_has_one_relevance_in_the_order_given(self, reranker: Reranker) -> None:
+        scores = reranker.score(self.QUESTIONS, self.TEXTS)
+        assert (scores.shape, scores.dtype.name) == ((6,), "float32")
+        assert np.isfinite(scores).all()
+        backwards = reranker.score(self.QUESTIONS[::-1], self.TEXTS[::-1])
+        assert backwards[::-1] == pytest.approx(scores, abs=1e-3)
+
+    def test_a_pair_has_the_same_relevance_alone_and_in_any_company(self, reranker: Reranker) -> None:
+        together = reranker.score(self.QUESTIONS, self.TEXTS)
+        for question, text, score in zip(self.QUESTIONS, self.TEXTS, together, strict=True):
+            assert reranker.score([question], [text]) == pytest.approx([score], abs=1e-3)
+
+    def test_many_pairs_come_back_in_order(self, reranker: Reranker) -> None:
+        texts = ["parcel " * (n % 7) + "abc"[n % 3] for n in range(60)]
+        scores = reranker.score(["where is my parcel"] * 60, texts)
+        for n in (0, 1, 29, 59):
+            assert reranker.score(["where is my parcel"], [texts[n]]) == pytest.approx([scores[n]], abs=1e-3)
+
+    def test_the_same_question_is_more_relevant_than_another_one(self, reranker: Reranker) -> None:
+        asked = ["where is my parcel"] * 2
+        same, other = reranker.score(asked, ["where is my parcel", "do you sell gift cards"])
+        assert same > other
+
+    def test_no_pair_gives_no_relevance(self, reranker: Reranker) -> None:
+        scores = reranker.score([], [])
+        assert (scores.shape, scores.dtype.name) == ((0,), "float32")
+
+    def test_any_text_is_taken(self, reranker: Reranker) -> None:
+        odd = ["half a pair \ud800", "\x00\u200b", "👍🏽" * 50, "parcel " * 15_000]
+        assert np.isfinite(reranker.score(odd, odd)).all()
+
+    def test_the_fingerprint_is_stable_and_tells_weights_apart(self, reranker: Reranker, other: Reranker) -> None:
+        before = reranker.fingerprint
+        reranker.score(self.QUESTIONS, self.TEXTS)
+        assert reranker.fingerprint == before != other.fingerprint

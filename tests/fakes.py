@@ -1,11 +1,12 @@
 """Fakes with a visible rule, so that a reader can work out by hand what a test must see."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
+from chatbot.decide import EVIDENCE, SIGNS, Calibration
 from chatbot.domain import (
     Action,
     Candidate,
@@ -203,9 +204,10 @@ class SharedWords:
 
 class FakeEncoder:
     """An Encoder that counts letters: one coordinate each, and a last one that is always 1; then unit length.
-    With the letters "ab", "Abba!" is (2, 2, 1) / 3 and "" is (0, 0, 1)."""
+    With the letters "ab", "Abba!" is (2, 2, 1) / 3 and "" is (0, 0, 1). Words do as well as letters: with
+    ("parcel", "refund"), "My parcel?" is (1, 0, 1) / √2."""
 
-    def __init__(self, letters: str = "abcdefghijklmnopqrstuvwxyz") -> None:
+    def __init__(self, letters: Sequence[str] = "abcdefghijklmnopqrstuvwxyz") -> None:
         self.letters = letters
 
     @property
@@ -220,3 +222,57 @@ class FakeEncoder:
         counts = [[text.lower().count(letter) for letter in self.letters] + [1] for text in texts]
         vectors = np.array(counts, dtype=np.float32).reshape(-1, self.dimension)
         return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+class FakeReranker:
+    """A Reranker that counts words: those that both texts have, less `strictness` for each that only one has."""
+
+    def __init__(self, strictness: float = 1.0) -> None:
+        self.strictness = strictness
+        self.read: list[tuple[str, str]] = []  # every pair that was ever scored
+
+    @property
+    def fingerprint(self) -> str:
+        return f"words, strictness {self.strictness}"
+
+    def score(self, questions: Sequence[str], texts: Sequence[str]) -> Scores:
+        self.read += zip(questions, texts, strict=True)
+        words = [(set(left.split()), set(right.split())) for left, right in zip(questions, texts, strict=True)]
+        scores = [len(left & right) - self.strictness * len(left ^ right) for left, right in words]
+        return np.array(scores, dtype=np.float32)
+
+
+def pair(question: str, answer_id: str, answer: str = "", language: str = "en") -> QAPair:
+    """A pair whose id is its question and whose answer, unless given, is "Answer" and the answer's id."""
+    return QAPair(question, question, answer if answer else f"Answer {answer_id}.", answer_id, language)
+
+
+def calibration(
+    fusion: Mapping[str, float],
+    first: Mapping[str, float] | None = None,
+    first_bias: float = 0.0,
+    any_: Mapping[str, float] | None = None,
+    any_bias: float = 0.0,
+    answer_threshold: float = 0.5,
+    clarify_threshold: float = 0.5,
+) -> Calibration:
+    """Weights by name, 0 where none is given; evidence is taken as it is (mean 0, spread 1)."""
+
+    def weights(names: Sequence[str], given: Mapping[str, float] | None) -> tuple[float, ...]:
+        return tuple((given if given is not None else {}).get(name, 0.0) for name in names)
+
+    return Calibration(
+        mean=(0.0,) * len(EVIDENCE),
+        spread=(1.0,) * len(EVIDENCE),
+        fusion=weights(EVIDENCE, fusion),
+        first=weights(SIGNS, first),
+        first_bias=first_bias,
+        any=weights(SIGNS, any_),
+        any_bias=any_bias,
+        answer_threshold=answer_threshold,
+        clarify_threshold=clarify_threshold,
+    )
+
+
+# Similarity alone decides: an answer from 0.85 on, asking back from 0.75 on.
+BY_SIMILARITY = calibration({"similarity": 1}, {"similarity": 100}, -85, {"similarity": 100}, -75)

@@ -15,15 +15,16 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import expit, log_expit, logsumexp
 
-from chatbot.decide import EVIDENCE, OFFERED, SIGNS, Calibration, Floats, signs
+from chatbot.decide import OFFERED, SIGNS, Calibration, Floats, signs
 from chatbot.settings import Decide
 
 MARGIN_OF_CAUTION = 10.0  # strength of the priors, in units of samples
 LEAST_SPREAD = 1e-3
+BIAS_PULL = 0.1  # of that strength: how often the bot is right differs most from bot to bot
 
 PRIOR = Calibration(
-    mean=(0.0,) * len(EVIDENCE),
-    spread=(1.0,) * len(EVIDENCE),
+    mean=(0.45, -3.0, 0.22, 0.38, 0.35, 0.26),
+    spread=(0.14, 2.0, 0.21, 0.39, 0.14, 0.14),
     fusion=(1.0, 0.5, 0.2, 0.2, 0.5, 0.2),
     first=(0.3, 0.3, 0.0, 0.3, 0.1, 0.0, 0.0, 0.3, 0.1),
     first_bias=-3.0,
@@ -51,6 +52,8 @@ def calibrate(samples: Sequence[Sample], settings: Decide, prior: Calibration = 
         return prior
     calibration = replace(_standardised(samples, prior), fitted_on=len(samples))
     calibration = replace(calibration, fusion=_fusion(samples, calibration))
+    if len({sample.answerable for sample in samples}) < 2:
+        return calibration  # how sure to be cannot be learnt from questions of one kind: the prior says it
     x, first, among, weights = _judged(samples, calibration, settings.out_of_scope_share)
     first_weights = _logistic(x, first, weights, np.array([*prior.first, prior.first_bias]))
     any_weights = _logistic(x, among, weights, np.array([*prior.any, prior.any_bias]))
@@ -81,18 +84,21 @@ def threshold(confidence: Floats, right: Floats, weights: Floats, precision: flo
 
 
 def _standardised(samples: Sequence[Sample], prior: Calibration) -> Calibration:
-    """Mean and spread of the evidence of the best wrong answer to each question."""
+    """Mean and spread of the evidence of the best wrong answer to each question, pulled towards the prior's."""
     best_wrong = []
     for sample in samples:
         wrong = [i for i in range(len(sample.evidence)) if i != sample.right]
         if wrong:
             best_wrong.append(sample.evidence[max(wrong, key=lambda i: sample.evidence[i, 0])])
-    if len(best_wrong) < 2:
+    if not best_wrong:
         return prior
     values = np.array(best_wrong)
-    mean, spread = values.mean(0), np.maximum(values.std(0), LEAST_SPREAD)
-    constant = values.std(0) < LEAST_SPREAD  # evidence that says nothing, such as relevance with no reranker
-    return replace(prior, mean=tuple(mean.tolist()), spread=tuple(np.where(constant, 1.0, spread).tolist()))
+    share = len(values) / (len(values) + MARGIN_OF_CAUTION)
+    mean = share * values.mean(0) + (1 - share) * np.asarray(prior.mean)
+    variance = share * values.var(0) + (1 - share) * np.asarray(prior.spread) ** 2
+    silent = values.std(0) < LEAST_SPREAD  # evidence that is not there, such as relevance with no reranker
+    mean = np.where(silent, values.mean(0), mean)
+    return replace(prior, mean=tuple(mean.tolist()), spread=tuple(np.sqrt(variance).tolist()))
 
 
 def _fusion(samples: Sequence[Sample], calibration: Calibration) -> tuple[float, ...]:
@@ -141,7 +147,7 @@ def _logistic(x: Floats, y: Floats, weights: Floats, prior: Floats) -> Floats:
     """Weights [k + 1], bias last, of a logistic regression pulled towards `prior`. More evidence never speaks
     against an answer, so no weight is below zero."""
     design = np.column_stack([x, np.ones(len(x))])
-    pull = MARGIN_OF_CAUTION * np.append(np.maximum(x.std(0), LEAST_SPREAD) ** 2, 0.0)
+    pull = MARGIN_OF_CAUTION * np.append(np.maximum(x.std(0), LEAST_SPREAD) ** 2, BIAS_PULL)
 
     def loss(beta: Floats) -> tuple[float, Floats]:
         logits = design @ beta

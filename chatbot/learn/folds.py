@@ -84,4 +84,10 @@ def samples(retriever: Retriever, held_out: Split) -> list[Sample]:
             candidates = retrieved.candidates
             places = [i for i, c in enumerate(candidates) if answerable and c.pair.answer_id == pair.answer_id]
             found.append(Sample(evidence(candidates), places[0] if places else None, answerable))
-    return found
+    return found if held_out.hidden else [*found, *map(_without_right, found)]
+
+
+def _without_right(sample: Sample) -> Sample:
+    """The same question had its answer not been there: stands in where there are too few answers to hide any."""
+    kept = [row for row in range(len(sample.evidence)) if row != sample.right]
+    return Sample(sample.evidence[kept], None, False)

@@ -1,0 +1,51 @@
+"""No test reaches outside this machine: a connection to anything but the loopback fails, but for browser tests."""
+
+import ipaddress
+import sys
+from collections.abc import Generator
+
+import pytest
+
+LOOPBACK_NAMES = {"", "localhost", "0.0.0.0", "::"}
+
+
+class OutsideWorld(RuntimeError):
+    """A test tried to reach another machine. No OSError, so that no code takes it for a network that is down."""
+
+
+class _Gate:
+    shut = True
+
+
+def _is_loopback(host: object) -> bool:
+    name = host.decode() if isinstance(host, bytes) else "" if host is None else str(host)
+    if name in LOOPBACK_NAMES:
+        return True
+    try:
+        return ipaddress.ip_address(name.partition("%")[0]).is_loopback
+    except ValueError:
+        return False
+
+
+def _watch(event: str, arguments: tuple[object, ...]) -> None:
+    """Every connection of this process passes here, whichever library opens it."""
+    if not _Gate.shut or not event.startswith("socket."):
+        return
+    if event in ("socket.connect", "socket.sendto"):
+        address = arguments[1]
+        if isinstance(address, tuple) and not _is_loopback(address[0]):  # a Unix socket's address is no tuple
+            raise OutsideWorld(f"a test connects to {address}")
+    if event in ("socket.getaddrinfo", "socket.gethostbyname") and not _is_loopback(arguments[0]):
+        raise OutsideWorld(f"a test looks up {arguments[0]!r}")
+
+
+sys.addaudithook(_watch)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    _Gate.shut = item.get_closest_marker("browser") is None
+    try:
+        return (yield)
+    finally:
+        _Gate.shut = True

@@ -1,0 +1,157 @@
+"""Templates: what they render, and what a mistake in one is told when a bot is built."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chatbot.answer import Templates
+from chatbot.errors import TemplateError
+from tests.fakes import pair
+
+ORDER = pair("Where is my parcel?", "order_status", "See My orders > Track. 100% {{ safe }} & <b>sound</b>\n")
+REFUND = pair("Money back?", "refund", "Three days.")
+FILE = """
+[slots]
+company = "Kitewire"
+phone = "555"
+[en]
+examples = ["Where is my parcel?", "Money back?"]
+text = "{% if first %}Hello from {{ company }}! {% endif %}{{ answer }}"
+[en.answers.refund]
+text = "{{ answer }} Call {{ phone }} or {{ mail }}."
+slots = { mail = "help@kitewire.example", phone = "777" }
+[en.answers.order_status]
+slots = { company = "the parcel desk" }
+[zh]
+text = "您好，{{ answer }}"
+"""
+
+
+@pytest.fixture
+def templates(tmp_path: Path) -> Templates:
+    path = tmp_path / "templates.toml"
+    path.write_text(FILE, "utf-8")
+    return Templates.load(path)
+
+
+class TestRender:
+    def test_without_a_template_the_stored_answer_is_said_word_for_word(self) -> None:
+        assert Templates().render(ORDER) == ORDER.answer
+        assert Templates().render(ORDER, first=True) == ORDER.answer
+
+    def test_the_languages_template_frames_the_answer_and_touches_nothing_in_it(
+        self, templates: Templates
+    ) -> None:
+        german = pair("Wo?", "other", "Dort.", "de")
+        chinese = pair("在哪？", "refund", "三天。", "zh")
+        english = pair("Where?", "other", "{{ company }} {% raise %}")
+        assert templates.render(german, first=True) == "Dort."
+        assert templates.render(chinese) == "您好，三天。"
+        assert templates.render(english) == "{{ company }} {% raise %}"
+        assert templates.render(english, first=True) == "Hello from Kitewire! {{ company }} {% raise %}"
+
+    def test_a_single_answer_has_its_own_template_and_slots_before_those_of_all(
+        self, templates: Templates
+    ) -> None:
+        assert templates.render(REFUND) == "Three days. Call 777 or help@kitewire.example."
+        assert templates.render(ORDER, first=True) == f"Hello from the parcel desk! {ORDER.answer}"
+
+    def test_slots_given_with_the_call_come_before_all_others(self, templates: Templates) -> None:
+        assert templates.render(REFUND, slots={"phone": "999", "answer": "no"}) == (
+            "Three days. Call 999 or help@kitewire.example."
+        )
+
+    def test_a_template_sees_the_source_and_the_historical_question(self) -> None:
+        own = Templates(of_language={"en": "{{ question }}: {{ answer }} ({{ source }})"})
+        assert own.render(REFUND) == "Money back?: Three days. ()"
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "{{ answer }} {{ order_number }}",  # a slot without a value
+            "{{ answer }",
+            "{% if %}{{ answer }}",
+            "{{ answer }}{{ 1 / 0 }}",
+            "{{ answer }}{{ first + 'x' }}",
+            "{{ answer }}{{ answer.index('zzz') }}",
+            "{{ answer }}{{ '%d' % answer }}",
+            "{{ answer }}{{ '{gone}'.format(answer) }}",
+            "{{ answer.__class__.__mro__ }}{{ answer }}",  # the sandbox
+            "{{ answer }}{% include 'other' %}",
+        ],
+    )
+    def test_a_template_that_does_not_render_is_the_companys_mistake(self, text: str) -> None:
+        with pytest.raises(
+            TemplateError, match=r"^the en template of answer 'refund' does not render: .*\[slots\]"
+        ):
+            Templates(of_language={"en": text}).render(REFUND)
+
+
+class TestFile:
+    def test_a_built_bot_keeps_them_as_they_were(self, templates: Templates) -> None:
+        assert Templates.parse(templates.as_toml_values(), "templates.json") == templates
+        assert Templates.parse(Templates().as_toml_values(), "templates.json") == Templates()
+
+    def test_example_questions_are_kept_by_language_in_order(self, templates: Templates) -> None:
+        assert templates.examples == {"en": ("Where is my parcel?", "Money back?"), "zh": ()}
+
+    @pytest.mark.parametrize(
+        ("values", "message"),
+        [
+            ({"slots": "x"}, "t.toml, slots: Input should be a valid dictionary (found 'x')"),
+            ({"slots": {"days": 5}}, "t.toml, slots.days: Input should be a valid string (found 5)"),
+            ({"en": "Hello"}, "t.toml, en: Input should be a valid dictionary"),
+            ({"en": {"txt": "a"}}, "t.toml, en.txt: Extra inputs are not permitted (found 'a')"),
+            ({"en": {"text": 5}}, "t.toml, en.text: Input should be a valid string (found 5)"),
+            ({"en": {"examples": "Where?"}}, "t.toml, en.examples: Input should be a valid list (found 'Where?')"),
+            ({"en": {"answers": {"a": "b"}}}, "t.toml, en.answers.a: Input should be a valid dictionary"),
+            ({"en": {"answers": {"a": {"slot": 1}}}}, "t.toml, en.answers.a.slot: Extra inputs are not permitted"),
+            (
+                {"en": {"answers": {"a": {"slots": {"n": 1}}}}},
+                "t.toml, en.answers.a.slots.n: Input should be a valid",
+            ),
+        ],
+    )
+    def test_what_cannot_be_read_is_named_with_its_place(self, values: dict[str, Any], message: str) -> None:
+        with pytest.raises(TemplateError) as caught:
+            Templates.parse(values, "t.toml")
+        assert str(caught.value).startswith(message)
+        assert "\n" not in str(caught.value)
+
+    def test_a_file_that_is_missing_no_toml_or_no_utf_8(self, tmp_path: Path) -> None:
+        path = tmp_path / "t.toml"
+        with pytest.raises(TemplateError, match=rf"^templates file {path} cannot be read: No such file"):
+            Templates.load(path)
+        for content in (b"[en\n", "# Größe".encode("latin-1")):
+            path.write_bytes(content)
+            with pytest.raises(TemplateError, match=rf"^templates file {path} is not valid TOML in UTF-8: "):
+                Templates.load(path)
+
+
+class TestCheck:
+    def test_every_answer_is_tried_as_a_first_and_as_a_later_reply(self, templates: Templates) -> None:
+        templates.check([ORDER, REFUND])
+        later = Templates(
+            of_language={"en": "{% if first %}{{ answer }}{% else %}{{ phone }}{{ answer }}{% endif %}"}
+        )
+        with pytest.raises(TemplateError, match="'phone' is undefined"):
+            later.check([REFUND])
+
+    @pytest.mark.parametrize("text", ["Call us.", "{{ answer | upper }}", "{{ answer[:5] }}", "{{ question }}"])
+    def test_a_template_must_say_the_stored_answer_whole(self, text: str) -> None:
+        with pytest.raises(
+            TemplateError, match=r"^the en template of answer 'refund' leaves the stored answer out"
+        ):
+            Templates(of_language={"en": text}).check([REFUND])
+
+    def test_the_second_language_of_an_answer_is_tried_as_well(self) -> None:
+        chinese = pair("退款多久？", "refund", "三天。", "zh")
+        with pytest.raises(TemplateError, match="the zh template of answer 'refund'"):
+            Templates(of_language={"zh": "{{ nobody }}"}).check([REFUND, chinese])
+
+    def test_a_template_of_an_answer_that_no_pair_has_is_a_slip_of_the_pen(self, templates: Templates) -> None:
+        with pytest.raises(
+            TemplateError, match=r"^\[en.answers.order_status\] is a template for an answer that no pair"
+        ):
+            templates.check([REFUND])

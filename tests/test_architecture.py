@@ -1,0 +1,143 @@
+"""Who may import whom, and a few rules that no linter knows: read from the syntax trees, nothing is imported."""
+
+import ast
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import OutsideWorld
+
+ROOT = Path(__file__).parents[1]
+FILES = {
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+    for path in sorted([*(ROOT / "chatbot").rglob("*.py"), ROOT / "app.py"])
+}
+TREES = {module: ast.parse(path.read_text("utf-8")) for module, path in FILES.items()}
+
+LAYERS = {
+    "nouns": {"domain", "errors"},
+    "pure": {"settings", "text", "tabular", "merge", "corpus", "decide", "answer", "phrases", "table"},
+    "adapters": {"models", "nano", "encode", "index", "lexical", "rerank", "journal", "bundle"},
+    "flow": {"retrieve", "converse"},
+    "offline": {"learn"},
+    "outside": {"ui", "assemble", "__main__", "app"},
+}
+MAY_IMPORT = {
+    "nouns": set(),
+    "pure": {"nouns", "pure"},
+    "adapters": {"nouns"},
+    "flow": {"nouns", "pure", "flow"},
+    "offline": {"nouns", "pure", "flow", "offline"},
+    "outside": set(LAYERS),
+}
+AS_WELL = {("encode", "models"), ("rerank", "models"), ("models", "nano")}  # one adapter on another
+ONLY_IN = {
+    "faiss": {"chatbot.index"},
+    "sentence_transformers": {"chatbot.encode"},
+    "bm25s": {"chatbot.lexical"},
+    "rjieba": {"chatbot.lexical"},
+    "sqlalchemy": {"chatbot.journal"},
+    "gradio": {"chatbot.ui.chat"},
+}
+MAY_PRINT = {"chatbot.__main__", "app", "chatbot.ui.chat"}  # the last: the address that is served, once
+MOST_LINES = 320
+
+
+def part(module: str) -> str:
+    """`chatbot.learn.mine` belongs to learn, `chatbot.decide` is decide, `chatbot` itself and `app` stay."""
+    return module.split(".")[1] if module.startswith("chatbot.") else module
+
+
+def layer(name: str) -> str:
+    return next(layer for layer, members in LAYERS.items() if name in members)
+
+
+def imports(module: str) -> Iterator[str]:
+    """Full names of the modules that a module imports, wherever in it."""
+    for node in ast.walk(TREES[module]):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        if isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{module}, line {node.lineno}: write the whole name, not a relative one"
+            assert node.module is not None
+            inside = [f"{node.module}.{alias.name}" for alias in node.names]
+            yield from (name if name in FILES else node.module for name in inside)
+
+
+@pytest.mark.parametrize("module", sorted(set(FILES) - {"chatbot"}))
+def test_a_module_imports_only_what_its_layer_may(module: str) -> None:
+    name = part(module)
+    assert any(name in members for members in LAYERS.values()), f"{module} has no layer: put it into the table"
+    for imported in imports(module):
+        if imported.split(".")[0] not in ("chatbot", "app") or part(imported) == name:
+            continue
+        allowed = layer(part(imported)) in MAY_IMPORT[layer(name)] or (name, part(imported)) in AS_WELL
+        assert allowed, f"{module} ({layer(name)}) imports {imported} ({layer(part(imported))})"
+
+
+def test_every_layer_in_the_table_has_its_modules() -> None:
+    there = {part(module) for module in FILES}
+    assert {name for members in LAYERS.values() for name in members} - there == set()
+
+
+def test_the_package_itself_imports_nothing() -> None:
+    assert list(imports("chatbot")) == []
+
+
+@pytest.mark.parametrize("library", sorted(ONLY_IN))
+def test_a_library_is_imported_in_one_place(library: str) -> None:
+    users = {module for module in FILES if library in {name.split(".")[0] for name in imports(module)}}
+    assert users == ONLY_IN[library]
+
+
+def test_the_nouns_need_only_the_standard_library_and_numpy() -> None:
+    for module in ("chatbot.domain", "chatbot.errors"):
+        foreign = {name.split(".")[0] for name in imports(module)} - sys.stdlib_module_names
+        assert foreign <= {"numpy"}
+
+
+@pytest.mark.parametrize("module", sorted(FILES))
+def test_a_module_says_what_it_is_for_and_holds_one_idea(module: str) -> None:
+    assert ast.get_docstring(TREES[module]), f"{module} has no docstring"
+    lines = len(FILES[module].read_text("utf-8").splitlines())
+    assert lines <= MOST_LINES, f"{module} has {lines} lines: it holds two ideas"
+
+
+@pytest.mark.parametrize("module", sorted(FILES))
+def test_nothing_is_swallowed_or_printed(module: str) -> None:
+    for node in ast.walk(TREES[module]):
+        if isinstance(node, ast.ExceptHandler):
+            assert node.type is not None, f"{module}, line {node.lineno}: a bare except"
+            silent = all(isinstance(step, ast.Pass) for step in node.body)
+            assert not silent, f"{module}, line {node.lineno}: an error is passed over"
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print":
+            assert module in MAY_PRINT, f"{module}, line {node.lineno}: a print"
+
+
+def test_the_answering_line_and_the_command_line_load_no_model_library() -> None:
+    heavy = ("torch", "transformers", "faiss", "sentence_transformers", "gradio", "sqlalchemy", "bm25s")
+    program = (
+        f"import sys, chatbot.converse, chatbot.__main__; print([name for name in {heavy} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=ROOT)
+    assert (done.stdout, done.stderr) == ("[]\n", "")
+
+
+class TestOffline:
+    def test_another_machine_cannot_be_reached(self) -> None:
+        with pytest.raises(OutsideWorld, match=r"looks up '192\.0\.2\.1'"):
+            socket.create_connection(("192.0.2.1", 80), timeout=0.1)
+        with socket.socket() as other, pytest.raises(OutsideWorld, match=r"connects to \('192\.0\.2\.1', 80\)"):
+            other.connect(("192.0.2.1", 80))
+        with pytest.raises(OutsideWorld, match=r"looks up 'example\.org'"):
+            socket.getaddrinfo("example.org", 80)
+        with socket.socket(socket.AF_INET6) as other, pytest.raises(OutsideWorld):
+            other.connect(("2001:db8::1", 80))
+
+    def test_this_machine_can(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            socket.create_connection(("localhost", server.getsockname()[1]), timeout=1).close()

@@ -1,0 +1,242 @@
+"""Searching and ranking with fakes: vectors count the words parcel, refund and invoice, and BM25 is shared words.
+
+A text with one of the words is (1, 0, 0, 1) / √2 for its own word; two such texts have the cosine 1 where the word
+is the same and 1/2 where it is another one. A text with none of them is (0, 0, 0, 1): 1/√2 to each of the others.
+"""
+
+import math
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+from chatbot.decide import Calibration
+from chatbot.domain import Candidate, QAPair, Reranker
+from chatbot.retrieve import Retriever, form
+from chatbot.settings import Retrieve
+from chatbot.table import AnswerTable
+from tests.fakes import BY_SIMILARITY, ExactIndex, FakeEncoder, FakeReranker, SharedWords, calibration, pair
+
+WORDS = ("parcel", "refund", "invoice")
+PARCEL = pair("where is my parcel", "A1", "parcel tracked")
+LATE = pair("parcel late", "A1", "parcel tracked")
+REFUND = pair("refund when", "A2", "refund soon")
+INVOICE = pair("invoice please", "A3", "invoice sent")
+
+
+def line(
+    *pairs: QAPair,
+    reranker: Reranker | None = None,
+    level: Calibration = BY_SIMILARITY,
+    casefold: bool = True,
+    **settings: Any,
+) -> Retriever:
+    return Retriever.build(
+        pairs, FakeEncoder(WORDS), ExactIndex, SharedWords, reranker, level, Retrieve(**settings), casefold
+    )
+
+
+def ask(retriever: Retriever, text: str) -> tuple[Candidate, ...]:
+    (found,) = retriever.retrieve([text])
+    return found.candidates
+
+
+def questions(candidates: Sequence[Candidate]) -> list[str]:
+    return [candidate.pair.question for candidate in candidates]
+
+
+class TestEvidence:
+    def test_every_kind_can_be_worked_out_by_hand(self) -> None:
+        first, second = ask(line(PARCEL, LATE, REFUND), "Parcel")
+        far = math.exp(-10)  # the vote of a neighbour at 0.5 beside two at 1: exp((0.5 - 1) / 0.05)
+        assert first.pair == PARCEL  # as near as LATE, in a lower row
+        assert [first.similarity, first.relevance, first.lexical] == pytest.approx([1, 0, 1])
+        assert [first.centroid, first.answer_similarity, first.score] == pytest.approx([1, 1, 1])
+        assert first.agreement == pytest.approx(2 / (2 + far))
+        assert second.pair == REFUND
+        assert [second.similarity, second.relevance, second.lexical] == pytest.approx([0.5, 0, 0])
+        assert [second.centroid, second.answer_similarity, second.score] == pytest.approx([0.5, 0.5, 0.5])
+        assert second.agreement == pytest.approx(far / (2 + far))
+
+    def test_an_answers_closest_question_stands_for_it(self) -> None:
+        both = pair("parcel refund", "A1")
+        (only,) = ask(line(PARCEL, both), "refund parcel")
+        assert only.pair == both
+        assert only.similarity == pytest.approx(1)
+        # the answer's mean question is (1, 0, 0, 1)/√2 + (1, 1, 0, 1)/√3; the question is (1, 1, 0, 1)/√3
+        total = np.array([1, 0, 0, 1]) / math.sqrt(2) + np.array([1, 1, 0, 1]) / math.sqrt(3)
+        expected = total @ np.array([1, 1, 0, 1]) / math.sqrt(3) / np.linalg.norm(total)
+        assert only.centroid == pytest.approx(expected)
+
+    def test_words_find_what_lies_beyond_the_neighbours(self) -> None:
+        near, words = pair("my parcel parcel", "A1"), pair("error e42", "A2")
+        retriever = line(near, words, neighbours=1, answers=1, level=calibration({"lexical": 1}))
+        (only,) = ask(retriever, "parcel error e42")
+        assert (only.pair, only.lexical) == (words, pytest.approx(2 / 3))
+        assert only.similarity == pytest.approx(0.5**0.5)  # a row that the vector search did not bring up
+        assert only.agreement == 0
+
+    def test_an_answers_own_text_finds_it_where_no_question_does(self) -> None:
+        hidden = pair("how about my money", "A2", "a refund")
+        retriever = line(pair("refund", "A1"), hidden, neighbours=1, level=calibration({"answer_similarity": 1}))
+        first, second = ask(retriever, "refund")
+        assert (first.pair, first.agreement) == (hidden, 0)
+        assert first.answer_similarity == pytest.approx(1)
+        assert (second.pair.answer_id, second.agreement) == ("A1", 1)
+
+
+class TestOrder:
+    def test_best_first_and_equal_scores_by_answer(self) -> None:
+        pairs = [pair("refund b", "B"), pair("parcel", "P"), pair("refund a", "A"), pair("refund parcel", "M")]
+        found = ask(line(*pairs), "refund")
+        assert [candidate.pair.answer_id for candidate in found] == ["A", "B", "M", "P"]
+        assert [candidate.score for candidate in found] == pytest.approx([1, 1, 2 / math.sqrt(6), 0.5])
+
+    def test_no_more_answers_than_asked_for(self) -> None:
+        pairs = [pair(f"refund {n}", f"A{n}") for n in range(5)]
+        assert questions(ask(line(*pairs, answers=2), "refund")) == ["refund 0", "refund 1"]
+
+    def test_the_fusion_decides_what_counts(self) -> None:
+        pairs = [pair("parcel parcel", "A1"), pair("the thing i sent", "A2")]
+        by_words = line(*pairs, level=calibration({"lexical": 1}))
+        assert questions(ask(by_words, "parcel thing i sent")) == ["the thing i sent", "parcel parcel"]
+        assert questions(ask(line(*pairs), "parcel thing i sent")) == ["parcel parcel", "the thing i sent"]
+
+    def test_many_texts_at_once_find_what_each_finds_alone(self) -> None:
+        retriever = line(PARCEL, LATE, REFUND, INVOICE, reranker=FakeReranker())
+        texts = ["refund", "parcel late", "", "refund"]
+        assert [found.candidates for found in retriever.retrieve(texts)] == [ask(retriever, t) for t in texts]
+        assert retriever.retrieve([]) == []
+
+    def test_each_step_is_timed(self) -> None:
+        (found,) = line(PARCEL).retrieve(["parcel"])
+        assert list(found.timings) == ["encode", "search", "rerank"]
+        assert min(found.timings.values()) >= 0
+
+    def test_case_counts_only_where_the_language_needs_it(self) -> None:
+        upper = pair("PARCEL", "A1")
+        assert ask(line(upper), "parcel")[0].lexical == 1
+        assert ask(line(upper, casefold=False), "parcel")[0].lexical == 0
+        assert form(" Ｐarcel\n late ", casefold=True) == "parcel late"
+        assert form(" Ｐarcel\n late ", casefold=False) == "Parcel late"
+
+
+class TestReranking:
+    LEVEL = calibration({"relevance": 1})
+
+    def test_the_cross_encoder_reads_the_best_questions_of_each_answer_and_its_favourite_stands_for_it(
+        self,
+    ) -> None:
+        reranker = FakeReranker()
+        retriever = line(PARCEL, LATE, REFUND, reranker=reranker, level=self.LEVEL, rerank=2)
+        first, second = ask(retriever, "Parcel")
+        assert sorted(reranker.read) == [
+            ("parcel", "parcel late"),
+            ("parcel", "refund when"),
+            ("parcel", "where is my parcel"),
+        ]
+        assert (first.pair, first.relevance, first.score) == (LATE, 0, 0)  # 1 word shared, 1 not; PARCEL: 1 and 3
+        assert (second.pair, second.relevance, second.score) == (REFUND, -3, -3)
+        assert first.similarity == pytest.approx(1)
+
+    def test_one_question_of_each_answer_unless_more_are_wanted(self) -> None:
+        reranker = FakeReranker()
+        ask(line(PARCEL, LATE, REFUND, reranker=reranker), "parcel")
+        assert sorted(reranker.read) == [("parcel", "refund when"), ("parcel", "where is my parcel")]
+
+    def test_relevance_may_turn_the_order_round(self) -> None:
+        near, same = pair("parcel x y z", "A1"), pair("my refund", "A2")
+        level = calibration({"similarity": 1, "relevance": 1})
+        found = ask(line(near, same, reranker=FakeReranker(), level=level), "my parcel")
+        assert [(c.pair, c.relevance) for c in found] == [(same, -1), (near, -3)]  # scores 0.5 - 1 and 1 - 3
+
+    def test_without_a_cross_encoder_relevance_is_nought(self) -> None:
+        assert [c.relevance for c in ask(line(PARCEL, REFUND), "parcel")] == [0, 0]
+
+
+class TestWhere:
+    def test_the_search_is_limited_to_the_pairs_that_are_accepted(self) -> None:
+        retriever = line(PARCEL, LATE, REFUND, INVOICE)
+        (found,) = retriever.retrieve(["parcel"], where=lambda p: p.id in (LATE.id, INVOICE.id))
+        assert questions(found.candidates) == [LATE.question, INVOICE.question]
+        assert [c.agreement for c in found.candidates] == pytest.approx([1, 0], abs=1e-3)
+
+    def test_where_nothing_is_accepted_nothing_is_found(self) -> None:
+        assert line(PARCEL, reranker=FakeReranker()).retrieve(["parcel"], lambda _: False)[0].candidates == ()
+
+
+class TestChanges:
+    def test_a_pair_is_found_from_the_next_question_on(self) -> None:
+        retriever = line(PARCEL)
+        retriever.add([REFUND, LATE])
+        assert questions(ask(retriever, "refund when")) == [REFUND.question, PARCEL.question]
+        assert questions(ask(retriever, "parcel late")) == [PARCEL.question, REFUND.question]
+        assert ask(retriever, "refund")[0].answer_similarity == pytest.approx(1)
+
+    def test_a_removed_pair_is_gone_with_its_vote_and_its_share_of_the_centroid(self) -> None:
+        retriever = line(PARCEL, pair("refund", "A1"), INVOICE)
+        assert ask(retriever, "parcel")[0].centroid == pytest.approx(
+            3 / math.sqrt(12)
+        )  # (1, 1, 0, 2) with (1, 0, 0, 1)
+        assert retriever.remove(["refund", "nobody knows this one"]) == 1
+        first, second = ask(retriever, "parcel")
+        assert (first.pair, second.pair) == (PARCEL, INVOICE)
+        assert first.centroid == pytest.approx(1)
+
+    def test_an_answer_without_questions_is_gone_and_may_come_back(self) -> None:
+        retriever = line(PARCEL, LATE, REFUND)
+        assert retriever.remove([PARCEL.id, LATE.id]) == 2
+        assert retriever.remove([PARCEL.id]) == 0
+        assert questions(ask(retriever, "parcel")) == [REFUND.question]
+        retriever.add([LATE])
+        assert questions(ask(retriever, "parcel")) == [LATE.question, REFUND.question]
+        assert ask(retriever, "parcel")[0].centroid == pytest.approx(1)
+
+    def test_everything_can_be_removed(self) -> None:
+        retriever = line(PARCEL, REFUND, reranker=FakeReranker())
+        assert retriever.remove([PARCEL.id, REFUND.id]) == 2
+        assert ask(retriever, "parcel") == ()
+        retriever.add([REFUND])
+        assert questions(ask(retriever, "parcel")) == [REFUND.question]
+
+    def test_questions_are_answered_while_pairs_come_and_go(self) -> None:
+        retriever = line(PARCEL, REFUND)
+        wrong: list[list[str]] = []
+
+        def keep_asking() -> None:
+            for _ in range(100):
+                found = questions(ask(retriever, "parcel"))
+                if found[0] != PARCEL.question or len(found) not in (2, 3):
+                    wrong.append(found)
+
+        askers = [threading.Thread(target=keep_asking) for _ in range(3)]
+        for asker in askers:
+            asker.start()
+        for _ in range(50):
+            retriever.add([INVOICE])
+            retriever.remove([INVOICE.id])
+        for asker in askers:
+            asker.join()
+        assert wrong == []
+
+
+class TestAnswerTable:
+    EAST, NORTH = np.eye(2, dtype=np.float32)
+
+    def test_rows_are_given_once_and_never_again(self) -> None:
+        table = AnswerTable()
+        assert table.add([PARCEL, REFUND], np.stack([self.EAST, self.NORTH])).tolist() == [0, 1]
+        assert table.remove([1], self.NORTH[None]) == ["A2"]
+        assert table.add([LATE], self.NORTH[None]).tolist() == [2]
+        assert (table.rows, table.pairs) == ({"A1": [0, 2]}, {0: PARCEL, 2: LATE})
+        assert table.sums["A1"].tolist() == [1, 1]
+
+    def test_a_saved_table_comes_back_with_its_rows_and_numbers(self) -> None:
+        vectors = np.stack([self.EAST, self.NORTH])
+        table = AnswerTable.restore([4, 9], [PARCEL, REFUND], vectors, {"A2": 0, "A1": 7})
+        assert (table.pairs, table.rows) == ({4: PARCEL, 9: REFUND}, {"A1": [4], "A2": [9]})
+        assert (table.number, table.next_row, table.next_number) == ({"A2": 0, "A1": 7}, 10, 8)
+        assert table.add([INVOICE], self.EAST[None]).tolist() == [10]
+        assert table.number["A3"] == 8

