@@ -76,7 +76,9 @@ def measure(
     seconds = perf_counter() - start
     metrics = evaluate(read_dialogues(dialogues), load_bot(index)).metrics()
     files = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in (*pairs, *dialogues, *matches)}
-    about = {"command": "python " + " ".join(sys.argv), "seed": settings.seed, "files": files}
+    name = index.name.removesuffix("-untrained")
+    command = f"python benchmarks/quality.py {'--untrained ' if untrained else ''}--sets DIR {name}"
+    about = {"command": command, "seed": settings.seed, "files": files}
     return {"pairs": len(corpus.pairs), "made_in_seconds": round(seconds, 1)} | metrics, about
 
 

@@ -117,6 +117,8 @@ def serve(options: argparse.Namespace) -> int:
     from chatbot.ui.chat import build_page, launch
 
     bot = load_bot(options.index)
+    for line in bot.lines.values():
+        line.retrieve(["hello"])  # whatever is made on first use is made before the first customer comes
     journal = SqlJournal.connect(
         options.journal if options.journal is not None else options.index / "journal.sqlite"
     )

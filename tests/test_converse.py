@@ -220,6 +220,7 @@ class TestSmallTalk:
         first, second = talk(bot, "where is my parcel", text)
         assert first.answer_id == "parcel"
         assert (outcome(second), second.answer_id) == ((Action.CHAT, Reason.SMALL_TALK), None)
+        assert second.decision == bot.reply(Conversation(), text).decision  # it leans on nothing
 
     def test_a_question_behind_a_greeting_is_answered(self, bot: Chatbot) -> None:
         assert bot.reply(Conversation(), "你好，退款").answer_id == "refund"

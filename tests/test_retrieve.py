@@ -74,7 +74,8 @@ class TestEvidence:
         near, words = pair("my parcel parcel", "A1"), pair("error e42", "A2")
         retriever = line(near, words, neighbours=1, answers=1, level=calibration({"lexical": 1}))
         (only,) = ask(retriever, "parcel error e42")
-        assert (only.pair, only.lexical) == (words, pytest.approx(2 / 3))
+        assert only.pair == words
+        assert only.lexical == pytest.approx(2 / 3)
         assert only.similarity == pytest.approx(0.5**0.5)  # a row that the vector search did not bring up
         assert only.agreement == 0
 
@@ -151,6 +152,15 @@ class TestReranking:
         level = calibration({"similarity": 1, "relevance": 1})
         found = ask(line(near, same, reranker=FakeReranker(), level=level), "my parcel")
         assert [(c.pair, c.relevance) for c in found] == [(same, -1), (near, -3)]  # scores 0.5 - 1 and 1 - 3
+
+    def test_equal_scores_are_ordered_by_answer_whatever_came_first_before(self) -> None:
+        level = calibration({"lexical": 2, "relevance": -0.5})
+        retriever = line(pair("x y", "B"), pair("x", "A"), reranker=FakeReranker(), level=level)
+        found = ask(retriever, "x y")
+        assert [(c.pair.answer_id, c.lexical, c.relevance, c.score) for c in found] == [
+            ("A", 0.5, 0, 1),  # 2 · 0.5 - 0.5 · 0
+            ("B", 1, 2, 1),  # 2 · 1 - 0.5 · 2
+        ]
 
     def test_without_a_cross_encoder_relevance_is_nought(self) -> None:
         assert [c.relevance for c in ask(line(PARCEL, REFUND), "parcel")] == [0, 0]
@@ -232,6 +242,7 @@ class TestAnswerTable:
         assert table.add([LATE], self.NORTH[None]).tolist() == [2]
         assert (table.rows, table.pairs) == ({"A1": [0, 2]}, {0: PARCEL, 2: LATE})
         assert table.sums["A1"].tolist() == [1, 1]
+        assert table.add([REFUND], self.NORTH[None]).tolist() == [3]
 
     def test_a_saved_table_comes_back_with_its_rows_and_numbers(self) -> None:
         vectors = np.stack([self.EAST, self.NORTH])

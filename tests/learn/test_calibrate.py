@@ -1,0 +1,176 @@
+"""Calibration on made-up samples of which the rule behind them is known."""
+
+import math
+import warnings
+from dataclasses import astuple, fields
+
+import numpy as np
+import pytest
+from scipy.special import softmax
+
+from chatbot.decide import EVIDENCE, SIGNS, Calibration, signs
+from chatbot.learn.calibrate import PRIOR, Sample, calibrate, threshold
+from chatbot.learn.evaluate import expected_calibration_error
+from chatbot.settings import Decide
+
+SIMILARITY, RELEVANCE = EVIDENCE.index("similarity"), EVIDENCE.index("relevance")
+SETTINGS = Decide(target_precision=0.9, out_of_scope_share=0.3, clarify_precision=0.8)
+
+
+def sample(*similarities: float, right: int | None = None, answerable: bool | None = None) -> Sample:
+    """Candidates that differ in similarity alone; answerable where one is right, unless said otherwise."""
+    evidence = np.zeros((len(similarities), len(EVIDENCE)))
+    evidence[:, SIMILARITY] = similarities
+    return Sample(evidence, right, (right is not None) if answerable is None else answerable)
+
+
+def drawn(number: int, seed: int, similarity: float = 3.0, relevance: float = 1.0) -> list[Sample]:
+    """Six candidates with two kinds of evidence, each from a bell curve of mean 0 and spread 1. Which one is right
+    is drawn from a softmax over the weighted sums, where a last place, at 3, stands for 'none of them'."""
+    chance = np.random.default_rng(seed)
+    made = []
+    for _ in range(number):
+        evidence = np.zeros((6, len(EVIDENCE)))
+        evidence[:, [SIMILARITY, RELEVANCE]] = chance.normal(size=(6, 2))
+        scores = similarity * evidence[:, SIMILARITY] + relevance * evidence[:, RELEVANCE]
+        right = int(chance.choice(7, p=softmax([*scores, 3.0])))
+        made.append(Sample(evidence, right, True) if right < 6 else Sample(evidence, None, False))
+    return made
+
+
+def judged(samples: list[Sample], calibration: Calibration) -> tuple[np.ndarray, np.ndarray]:
+    """Confidence of each sample's first candidate, and whether it is right."""
+    orders = [np.argsort(-calibration.score(s.evidence)) for s in samples]
+    x = np.array([signs(s.evidence[order], calibration) for s, order in zip(samples, orders, strict=True)])
+    right = np.array([s.right == order[0] for s, order in zip(samples, orders, strict=True)], dtype=float)
+    return calibration.confidence(x)[0], right
+
+
+class TestThreshold:
+    @pytest.mark.parametrize(
+        ("precision", "expected"),
+        [
+            (1.0, 0.8),  # the two best are right, the third is wrong
+            (0.75, 0.6),  # of the four best, three are right, though of the three best only two
+            (0.7, 0.6),
+            (0.6, 0.5),  # of all five, three
+        ],
+    )
+    def test_the_lowest_confidence_from_which_enough_is_right(self, precision: float, expected: float) -> None:
+        confidence = np.array([0.7, 0.9, 0.5, 0.8, 0.6])
+        right = np.array([0.0, 1.0, 0.0, 1.0, 1.0])
+        assert threshold(confidence, right, np.ones(5), precision) == expected
+
+    def test_a_weight_counts_a_sample_as_so_many(self) -> None:
+        confidence, right = np.array([0.9, 0.8]), np.array([1.0, 0.0])
+        assert threshold(confidence, right, np.array([3.0, 1.0]), 0.75) == 0.8  # three of four
+        assert threshold(confidence, right, np.array([1.0, 3.0]), 0.75) == 0.9  # one of four
+
+    def test_samples_of_one_confidence_are_above_it_together(self) -> None:
+        confidence, right = np.array([0.9, 0.8, 0.8]), np.array([1.0, 1.0, 0.0])
+        assert threshold(confidence, right, np.ones(3), 0.9) == 0.9  # at 0.8, two of three are right
+
+    def test_a_sample_of_no_weight_changes_nothing(self) -> None:
+        confidence, right = np.array([0.95, 0.9, 0.8]), np.array([0.0, 1.0, 0.0])
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            assert threshold(confidence, right, np.array([0.0, 1.0, 0.0]), 0.9) == 0.9
+
+    def test_the_target_itself_where_it_is_never_reached(self) -> None:
+        assert threshold(np.array([0.6, 0.5]), np.array([0.0, 1.0]), np.ones(2), 0.9) == 0.9
+
+    def test_the_target_itself_where_there_is_nothing(self) -> None:
+        assert threshold(np.zeros(0), np.zeros(0), np.zeros(0), 0.9) == 0.9
+
+
+class TestPrior:
+    def test_no_samples_give_the_prior(self) -> None:
+        assert calibrate([], SETTINGS) is PRIOR
+
+    def test_a_question_for_which_nothing_was_found_is_no_sample(self) -> None:
+        assert calibrate([sample(), sample(answerable=True)], SETTINGS) is PRIOR
+        assert calibrate([sample(), sample(0.9, 0.4, right=0)], SETTINGS).fitted_on == 1
+
+    def test_one_sample_moves_the_prior_a_little(self) -> None:
+        fitted = calibrate([sample(0.9, 0.5, right=0)], SETTINGS)
+        prior_mean, prior_spread = PRIOR.mean[SIMILARITY], PRIOR.spread[SIMILARITY]
+        assert fitted.mean[SIMILARITY] == pytest.approx((0.5 + 10 * prior_mean) / 11)  # the prior counts as ten
+        assert fitted.spread[SIMILARITY] == pytest.approx(prior_spread * math.sqrt(10 / 11))
+        assert fitted.fusion == pytest.approx(PRIOR.fusion, abs=0.1)
+        assert fitted.first == pytest.approx(PRIOR.first, abs=0.1)
+
+    def test_the_prior_says_for_each_kind_of_evidence_and_sign_what_to_make_of_it(self) -> None:
+        assert len(PRIOR.mean) == len(PRIOR.spread) == len(PRIOR.fusion) == len(EVIDENCE)
+        assert len(PRIOR.first) == len(PRIOR.any) == len(SIGNS)
+        assert min(PRIOR.fusion + PRIOR.first + PRIOR.any) >= 0
+
+
+class TestStandard:
+    def test_mean_and_spread_are_those_of_the_best_wrong_answers(self) -> None:
+        samples = [sample(0.9, 0.2, 0.1, right=0), sample(0.4, 0.3), sample(0.7, right=0)]  # the last has no wrong
+        fitted = calibrate(samples, SETTINGS)
+        mean = (2 * 0.3 + 10 * PRIOR.mean[SIMILARITY]) / 12  # 0.2 and 0.4, and the prior, which counts as ten
+        variance = (2 * 0.1**2 + 10 * PRIOR.spread[SIMILARITY] ** 2) / 12
+        assert fitted.mean[SIMILARITY] == pytest.approx(mean)
+        assert fitted.spread[SIMILARITY] == pytest.approx(math.sqrt(variance))
+
+    def test_evidence_that_is_not_there_says_nothing(self) -> None:
+        samples = [sample(0.9, 0.2, right=0), sample(0.4, 0.3)]
+        fitted = calibrate(samples, SETTINGS)
+        standard = fitted.standard(samples[0].evidence)
+        assert fitted.mean[RELEVANCE] == 0.0
+        assert standard[:, RELEVANCE].tolist() == [0.0, 0.0]
+
+
+class TestFit:
+    def test_the_rule_is_recovered(self) -> None:
+        fitted = calibrate(drawn(1500, seed=1), SETTINGS)
+        weights = np.array(fitted.fusion) / np.array(fitted.spread)  # of evidence as it is
+        assert weights[[SIMILARITY, RELEVANCE]] == pytest.approx([3, 1], rel=0.2)
+        confidence, right = judged(drawn(3000, seed=2), fitted)
+        error = expected_calibration_error(confidence, right)
+        assert error is not None and error < 0.05
+        answered = confidence >= fitted.answer_threshold
+        assert right[answered].mean() == pytest.approx(SETTINGS.target_precision, abs=0.03)
+        assert answered.mean() > 0.1
+
+    def test_more_evidence_never_speaks_against_an_answer(self) -> None:
+        fitted = calibrate(drawn(500, seed=3, similarity=2.0, relevance=-2.0), SETTINGS)
+        assert min(fitted.fusion + fitted.first + fitted.any) == 0.0
+        assert fitted.fusion[RELEVANCE] == 0.0
+        assert fitted.fusion[SIMILARITY] > 0.0
+
+    def test_the_same_samples_give_the_same_numbers(self) -> None:
+        samples = drawn(100, seed=4)
+        assert calibrate(samples, SETTINGS) == calibrate(samples, SETTINGS)
+
+    def test_all_numbers_are_plain_and_travel_as_json(self) -> None:
+        fitted = calibrate(drawn(50, seed=5), SETTINGS)
+        for field, value in zip(fields(fitted), astuple(fitted), strict=True):
+            for number in value if isinstance(value, tuple) else (value,):
+                assert type(number) in (float, int), field.name
+        assert Calibration.from_json(fitted.as_json()) == fitted
+
+    def test_the_more_out_of_scope_is_expected_the_less_sure_it_is(self) -> None:
+        samples = drawn(400, seed=6)
+        means = []
+        for share in (0.0, 0.3, 0.9):
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")
+                fitted = calibrate(samples, Decide(out_of_scope_share=share))
+            means.append(judged(samples, fitted)[0].mean())
+        assert means[0] > means[1] + 0.05 > means[2] + 0.1
+
+    def test_a_higher_target_is_answered_less_often(self) -> None:
+        samples = drawn(400, seed=7)
+        low, high = (calibrate(samples, Decide(target_precision=precision)) for precision in (0.8, 0.95))
+        assert low.answer_threshold < high.answer_threshold
+        assert low.first == high.first
+
+    def test_one_kind_of_sample_alone_is_enough(self) -> None:
+        answerable = [sample(0.9, 0.3, right=0), sample(0.8, 0.4, right=0)]
+        hidden = [sample(0.5, 0.3), sample(0.4, 0.35)]
+        sure, unsure = calibrate(answerable, SETTINGS), calibrate(hidden, SETTINGS)
+        assert sure.first_bias > PRIOR.first_bias > unsure.first_bias
+        assert unsure.answer_threshold == SETTINGS.target_precision  # nothing was ever right
+        assert unsure.clarify_threshold == SETTINGS.clarify_precision
