@@ -103,10 +103,11 @@ def said(conversation: Conversation, text: str, reply: Reply) -> Conversation:
 
 
 def _readings(conversation: Conversation, text: str) -> list[str]:
-    """The message alone, after the customer's last question, and after the company's last words.
+    """The message alone, with the customer's last question, and with the company's last words.
 
     A follow-up ("and how long does that take?") says what it is about in none of its own words; a new topic says
-    it all. Nothing has to tell them apart: what fits in several readings wins (see `decide.blend`).
+    it all. Nothing has to tell them apart: what fits in several readings wins (see `decide.blend`). The message
+    comes first, so that of a long history the history is cut, not the message.
     """
     words = phrases.load(detect_language(text))
     earlier = [
@@ -115,7 +116,7 @@ def _readings(conversation: Conversation, text: str) -> list[str]:
         if turn.role is Role.USER and words.small_talk_reply(turn.text) is None
     ]
     replies = [turn.text for turn in conversation.turns if turn.role is Role.AGENT]
-    return [text, *(f"{before} {text}" for before in (*earlier[-1:], *replies[-1:]) if earlier)]
+    return [text, *(f"{text} {before}" for before in (*earlier[-1:], *replies[-1:]) if earlier)]
 
 
 def _says_the_same(decision: Decision) -> bool:

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from chatbot.errors import SettingsError
 
 PREFIX = "CHATBOT_"
-NOT_SETTINGS = {"CHATBOT_CACHE", "CHATBOT_LOG", "CHATBOT_INDEX"}  # read elsewhere, documented in the README
+NOT_SETTINGS = {"CHATBOT_CACHE", "CHATBOT_LOG"}  # read elsewhere, documented in the README
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Count = Annotated[int, Field(ge=1)]

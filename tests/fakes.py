@@ -109,6 +109,19 @@ class FakeResponder:
         return Reply(text, decision, language, answer_id, citations, suggestions, timings)
 
 
+class RecordingResponder:
+    """A Responder with a reply for each text that it knows; it hands over any other and keeps what it was asked."""
+
+    def __init__(self, replies: Mapping[str, Reply]) -> None:
+        self.replies = replies
+        self.asked: list[tuple[Conversation, str]] = []
+
+    def reply(self, conversation: Conversation, text: str) -> Reply:
+        self.asked.append((conversation, text))
+        unsure = Reply("A person will be with you.", Decision(Action.HAND_OVER, 0.0, Reason.UNSURE), "en")
+        return self.replies.get(text, unsure)
+
+
 class ExactIndex:
     """A VectorIndex with nothing clever in it: every inner product, then sorted by similarity and row."""
 
@@ -255,6 +268,7 @@ def calibration(
     any_bias: float = 0.0,
     answer_threshold: float = 0.5,
     clarify_threshold: float = 0.5,
+    matching: tuple[float, float, float] = (20.0, 0.5, -17.0),
 ) -> Calibration:
     """Weights by name, 0 where none is given; evidence is taken as it is (mean 0, spread 1)."""
 
@@ -271,6 +285,7 @@ def calibration(
         any_bias=any_bias,
         answer_threshold=answer_threshold,
         clarify_threshold=clarify_threshold,
+        matching=matching,
     )
 
 

@@ -217,7 +217,8 @@ class TestReranker:
         assert torch.equal(reranker.bert.pooler.dense.weight, encoder.pooler.dense.weight)
         nudge(reranker)
         assert fingerprint(encoder) == before
-        assert reranker(torch.tensor([[2, 3, 4], [5, 1, 0]])).logits.shape == (2, 1)
+        head = reranker.classifier.weight.detach()
+        assert head.shape == (1, encoder.config.hidden_size + 1)  # [CLS], and the cosine last
 
     def test_what_the_encoder_has_not_is_drawn_alike_each_time(self, tmp_path: Path) -> None:
         encoder, _ = load_encoder(str(tiny_bert(tmp_path / "tiny", pooler=False)))
@@ -227,7 +228,8 @@ class TestReranker:
         second = reranker_from(encoder)
         assert fingerprint(first) == fingerprint(second)
         assert encoder.pooler is None
-        assert first.classifier.weight.abs().min() > 0
+        *cls, cosine = first.classifier.weight[0].tolist()
+        assert (set(cls), cosine, first.classifier.bias.item()) == ({0.0}, 20.0, -10.0)
         assert first.bert.pooler.dense.weight.std().item() == pytest.approx(0.02, rel=0.3)
 
     def test_a_tuned_one_comes_back_with_the_encoders_words(self, tiny: Path, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from chatbot.encode import SentenceEncoder
-from chatbot.models import MINILM, load_encoder, reranker_from
+from chatbot.models import MINILM, load_encoder, readable, reranker_from
 from chatbot.rerank import CrossEncoder
 from tests.contracts import RerankerContract
 from tests.fakes import FakeReranker
@@ -15,6 +15,11 @@ from tests.fakes import FakeReranker
 def test_the_fake_counts_words() -> None:
     scores = FakeReranker().score(["my red parcel", "my", ""], ["my parcel is red", "parcel", ""])
     assert scores.tolist() == [2, -2, 0]  # three shared and one not; none shared and two not; nothing at all
+
+
+def test_a_tokenizer_gets_whole_characters_and_no_more_than_can_count() -> None:
+    assert readable("a \ud83d\udc4d b \ud83d", 64) == "a 👍 b \ufffd"
+    assert readable("x" * 1000, max_tokens=8) == "x" * 256
 
 
 class TestFakeReranker(RerankerContract):

@@ -73,7 +73,6 @@ class TestEnvironment:
         environment = {
             "CHATBOT_CACHE": "/x",
             "CHATBOT_LOG": "debug",
-            "CHATBOT_INDEX": "i",
             "SEED": "3",
             "PATH": "",
         }

@@ -76,11 +76,14 @@ def threshold(confidence: Floats, right: Floats, weights: Floats, precision: flo
 
     Where no threshold reaches it, the target itself: a calibrated confidence needs nothing else."""
     order = np.argsort(-confidence, kind="stable")
+    order = order[weights[order] > 0]
     if not len(order):
         return precision
+    ranked = confidence[order]
     good = np.cumsum((right * weights)[order]) / np.cumsum(weights[order])
-    reached = np.flatnonzero(good >= precision)
-    return float(confidence[order][reached[-1]]) if len(reached) else precision
+    last = np.append(ranked[1:] < ranked[:-1], True)  # of those that share a confidence
+    reached = np.flatnonzero(last & (good >= precision))
+    return float(ranked[reached[-1]]) if len(reached) else precision
 
 
 def _standardised(samples: Sequence[Sample], prior: Calibration) -> Calibration:
@@ -96,7 +99,8 @@ def _standardised(samples: Sequence[Sample], prior: Calibration) -> Calibration:
     share = len(values) / (len(values) + MARGIN_OF_CAUTION)
     mean = share * values.mean(0) + (1 - share) * np.asarray(prior.mean)
     variance = share * values.var(0) + (1 - share) * np.asarray(prior.spread) ** 2
-    silent = values.std(0) < LEAST_SPREAD  # evidence that is not there, such as relevance with no reranker
+    everything = np.concatenate([sample.evidence for sample in samples])
+    silent = everything.std(0) < LEAST_SPREAD  # evidence that is not there, such as relevance with no reranker
     mean = np.where(silent, values.mean(0), mean)
     return replace(prior, mean=tuple(mean.tolist()), spread=tuple(np.sqrt(variance).tolist()))
 

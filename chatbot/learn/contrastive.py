@@ -102,7 +102,7 @@ def slip(text: str, chance: random.Random) -> str:
     kind = chance.randrange(3)
     if kind == 0:
         return text[:at] + text[at + 1 :]
-    if kind == 1:
+    if kind == 1 or text[at] == text[at + 1]:  # swapping these two would change nothing
         return text[:at] + text[at] + text[at:]
     return text[:at] + text[at + 1] + text[at] + text[at + 2 :]
 

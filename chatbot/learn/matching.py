@@ -34,7 +34,7 @@ def compare(retriever: Retriever, matches: Sequence[Match]) -> Floats:
         if retriever.reranker is not None:
             relevance = retriever.reranker.score([*left, *right], [*right, *left]).reshape(2, -1).mean(0)
         values.append(np.column_stack([similarity, relevance]))
-    return np.concatenate(values) if values else np.zeros((0, 2))
+    return np.concatenate(values, dtype=np.float64) if values else np.zeros((0, 2))
 
 
 def fit(values: Floats, matches: Sequence[Match]) -> tuple[float, float, float] | None:

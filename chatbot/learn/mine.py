@@ -46,7 +46,8 @@ def labelled(pairs: Sequence[QAPair], matches: Sequence[Match], casefold: bool) 
 
 
 def ranked_lists(retriever: Retriever, negatives: int, seed: int) -> list[RankedList]:
-    """One list for each question whose answer has another question; candidates in random order."""
+    """One list for each question whose answer has another question, unless nothing else is near; candidates in
+    random order. The question itself under another answer (a contradiction in the pairs) is no candidate."""
     chance = random.Random(seed)
     table = retriever.table
     rows = np.array(sorted(table.pairs), dtype=np.int64)
@@ -58,16 +59,17 @@ def ranked_lists(retriever: Retriever, negatives: int, seed: int) -> list[Ranked
         siblings = [other for other in table.rows[pair.answer_id] if other != row]
         if not siblings:
             continue
+        question = form(pair.question, retriever.casefold)
         closest: dict[str, int] = {}
         for other in neighbours:
-            if other not in (row, -1):
+            if other not in (row, -1) and form(table.pairs[other].question, retriever.casefold) != question:
                 closest.setdefault(table.pairs[other].answer_id, other)
         right = closest.pop(pair.answer_id, None)
         picked = [chance.choice(siblings) if right is None else right, *list(closest.values())[:negatives]]
         order = chance.sample(range(len(picked)), len(picked))
         texts = tuple(form(table.pairs[picked[i]].question, retriever.casefold) for i in order)
         if len(texts) > 1:
-            lists.append(RankedList(form(pair.question, retriever.casefold), texts, order.index(0)))
+            lists.append(RankedList(question, texts, order.index(0)))
     return lists
 
 

@@ -77,13 +77,15 @@ def optimiser(model: Any, rate: float, steps: int, frozen: float) -> tuple[torch
     """AdamW with a short warm-up and a linear way down. The word embeddings stay as they are, and so does the
     `frozen` share of the layers, from the bottom."""
     layers = model.base_model.encoder.layer
+    model.requires_grad_(True)  # a copy of a tuned model brings along what was frozen there
     for part in (model.base_model.embeddings, *layers[: round(frozen * len(layers))]) if frozen else ():
         part.requires_grad_(False)
     model.get_input_embeddings().weight.requires_grad_(False)
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=rate, fused=True)
+    warm_up = WARM_UP if WARM_UP * steps > 1 else 0.0  # of one step or less, OneCycleLR makes a division by zero
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, rate, total_steps=steps, pct_start=WARM_UP, anneal_strategy="linear", cycle_momentum=False
+        optimizer, rate, total_steps=steps, pct_start=warm_up, anneal_strategy="linear", cycle_momentum=False
     )
     return optimizer, schedule
 

@@ -12,7 +12,8 @@ from chatbot.learn.contrastive import CHUNK, Labelled, embed, info_nce, slip, tu
 from chatbot.settings import Encode
 from tests.learn.tiny import TinyEncoder, changed, weights
 
-# Every text of answer 0 is made of a, of answer 1 of b, and so on; an answer's own text is the longest. Answer 3 has
+# Every text of answer 0 is made of a, of answer 1 of b, and so on; an answer's own text is the longest. Answer
+# 3 has
 # a single question, and no text of its own: it is known from a match.
 TEXTS = Labelled(
     ["aaaa", "aaaaaa", "bbbb", "bbbbbb", "cccc", "cccccc", "dddd"],
@@ -141,7 +142,7 @@ class TestBatches:
         partners = [
             partner for batch in batches(trained) for anchor, partner in halves(batch) if set(anchor) == {"d"}
         ]
-        assert {len(partner) for partner in partners} == {2, 3, 4, 5, 6}  # two slips, each a letter more or less
+        assert {len(partner) for partner in partners} == {2, 4, 6}  # two slips, each a letter less or more
 
     def test_half_of_a_batch_is_two_questions_of_each_of_two_answers(self, trained: TinyEncoder) -> None:
         for batch in batches(trained):
@@ -182,7 +183,10 @@ class TestLoop:
 
         def loss() -> float:
             with torch.no_grad():
-                left, right = embed(encoder, ["aaaa", "bbbb", "cccc"]), embed(encoder, ["aaaaaa", "bbbbbb", "cccccc"])
+                left, right = (
+                    embed(encoder, ["aaaa", "bbbb", "cccc"]),
+                    embed(encoder, ["aaaaaa", "bbbbbb", "cccccc"]),
+                )
                 return info_nce(left, right, torch.arange(3), 0.05).item()
 
         before = loss()
@@ -207,7 +211,9 @@ class TestLoop:
     @pytest.mark.parametrize(
         ("texts", "epochs"), [(TEXTS, 0), (Labelled(["a", "b"], [0, 0], ["x"]), 1), (Labelled([], [], []), 1)]
     )
-    def test_nothing_happens_with_fewer_than_two_answers_or_no_epochs(self, texts: Labelled, epochs: float) -> None:
+    def test_nothing_happens_with_fewer_than_two_answers_or_no_epochs(
+        self, texts: Labelled, epochs: float
+    ) -> None:
         encoder = TinyEncoder()
         before = weights(encoder.model)
         tune_encoder(encoder, texts, settings(epochs=epochs), seed=7, label="test")

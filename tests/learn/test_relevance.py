@@ -95,7 +95,6 @@ class TestLoop:
 
         before = loss()
         tune_reranker(reranker, LISTS, settings(epochs=30, rate=0.01), seed=7, label="test")
-        print(before, loss())
         assert not reranker.model.training
         assert loss() < before - 0.1
 

@@ -1,14 +1,19 @@
 """A real BERT small enough to train in a test: two layers of sixteen numbers, one token a character.
 
-No weights are loaded: the seed settles them. What the training code passes to the tokenizer is kept, so that a test
-can read the batches. Texts and tokens are one to one, and token ids are the characters' own (mod 64).
+No weights are loaded: the seed settles them. What training passes to the tokenizer is kept, so that a test can
+read the batches. A token's id is its character's own (mod 64).
 """
 
+import copy
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from transformers import BertConfig, BertForSequenceClassification, BertModel
+
+from chatbot.domain import Scores, Vectors
+from chatbot.learn.contrastive import embed
 
 CONFIG = BertConfig(
     vocab_size=64,
@@ -44,7 +49,7 @@ class CharacterTokenizer:
 
 
 class TinyEncoder:
-    """A TrainableEncoder."""
+    """An Encoder that can be trained (learn.train.TunableEncoder)."""
 
     def __init__(self, seed: int = 1, prefix: str = "") -> None:
         torch.manual_seed(seed)
@@ -53,20 +58,52 @@ class TinyEncoder:
         self.prefix = prefix
         self.max_tokens = 64
 
+    @property
+    def fingerprint(self) -> str:
+        return digest(self.model)
+
+    @property
+    def dimension(self) -> int:
+        return CONFIG.hidden_size
+
+    def encode(self, texts: Sequence[str]) -> Vectors:
+        """What is asked, other than what is learnt from, the tokenizer does not keep."""
+        asked = copy.copy(self)
+        asked.tokenizer = CharacterTokenizer()
+        with torch.no_grad():
+            vectors: Vectors = embed(asked, texts).numpy() if texts else np.zeros((0, self.dimension), np.float32)
+        return vectors
+
 
 class TinyReranker:
-    """A TrainableReranker: the plain head of BERT on `question|text`."""
+    """A Reranker that can be trained (learn.train.TunableReranker): the plain head of BERT on `question|text`."""
 
     def __init__(self, seed: int = 1) -> None:
         torch.manual_seed(seed)
         self.model: Any = BertForSequenceClassification(CONFIG).eval()
         self.tokenizer = CharacterTokenizer()
 
+    @property
+    def fingerprint(self) -> str:
+        return digest(self.model)
+
+    def score(self, questions: Sequence[str], texts: Sequence[str]) -> Scores:
+        """What is asked, other than what is learnt from, the tokenizer does not keep."""
+        asked = copy.copy(self)
+        asked.tokenizer = CharacterTokenizer()
+        with torch.no_grad():
+            scores: Scores = asked.logits(questions, texts).numpy()
+        return scores
+
     def logits(self, questions: Sequence[str], texts: Sequence[str]) -> torch.Tensor:
         joined = [f"{question}|{text}" for question, text in zip(questions, texts, strict=True)]
         tokens = self.tokenizer(joined, truncation=True, max_length=64, return_token_type_ids=False)
         logits: torch.Tensor = self.model(**self.tokenizer.pad(tokens, return_tensors="pt")).logits[:, 0]
         return logits
+
+
+def digest(model: Any) -> str:
+    return str(sum(float(weight.detach().double().abs().sum()) for weight in model.parameters()))
 
 
 def weights(model: Any) -> dict[str, torch.Tensor]:

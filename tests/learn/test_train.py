@@ -1,0 +1,199 @@
+"""The whole course of training: on models of a few numbers, and once on the real ones."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+import torch
+
+from chatbot.assemble import LanguageWorkshop
+from chatbot.decide import Calibration
+from chatbot.domain import Encoder, Match, QAPair, Reranker
+from chatbot.learn.calibrate import PRIOR
+from chatbot.learn.contrastive import embed, info_nce
+from chatbot.learn.train import TunableEncoder, calibrate_untrained, train
+from chatbot.retrieve import Retriever
+from chatbot.settings import Settings
+from tests.fakes import ExactIndex, SharedWords, pair
+from tests.learn.tiny import TinyEncoder, TinyReranker
+
+THINGS = ("parcel", "refund", "invoice", "account", "voucher", "address", "password", "warranty")
+KINDS = ("lost", "when please", "status of", "how much for")
+PAIRS = [pair(f"{kind} {thing}", thing) for thing in THINGS for kind in KINDS]
+MATCHES = [Match(each.question, f"{each.question} in other words", True) for each in PAIRS] + [
+    Match(f"not about {thing}", f"but {kind} {thing}", False) for thing in THINGS for kind in KINDS
+]
+
+
+def settings(**calibrate: float) -> Settings:
+    """A few steps, two folds; 8 answers with 4 questions each hide 1 answer and ask 1 question of the other 7."""
+    return Settings.model_validate(
+        {
+            "seed": 7,
+            "routes": {},
+            "encode": {"epochs": 1, "min_steps": 6, "max_steps": 6, "anchors": 16, "rate": 1e-3},
+            "rerank": {"epochs": 1, "min_lists": 80, "max_lists": 80, "lists": 20, "rate": 1e-3},
+            "calibrate": {"folds": 2, "held_out": 0.25, "hidden_answers": 0.125, **calibrate},
+        }
+    )
+
+
+@dataclass(frozen=True)
+class Built:
+    """A retriever that was asked for: over which pairs, and all that its models had learnt from by then."""
+
+    questions: set[str]
+    encoder: Encoder
+    reranker: Reranker | None
+    learnt: set[str]
+
+
+@dataclass
+class TinyWorkshop:
+    """A Workshop of tiny models that keeps what it built."""
+
+    casefold: bool = True
+    built: list[Built] = field(default_factory=list)
+
+    def encoder(self) -> TinyEncoder:
+        return TinyEncoder()
+
+    def reranker(self, encoder: TunableEncoder) -> TinyReranker:
+        return TinyReranker()
+
+    def retriever(
+        self, pairs: Sequence[QAPair], encoder: Encoder, reranker: Reranker | None, calibration: Calibration
+    ) -> Retriever:
+        assert isinstance(encoder, TinyEncoder) and isinstance(reranker, TinyReranker | None)
+        learnt = {text for batch in encoder.tokenizer.calls for text in batch}
+        if reranker is not None:
+            learnt |= {
+                text for batch in reranker.tokenizer.calls for joined in batch for text in joined.split("|")
+            }
+        self.built.append(Built({each.question for each in pairs}, encoder, reranker, learnt))
+        return Retriever.build(
+            pairs, encoder, ExactIndex, SharedWords, reranker, calibration, settings().retrieve, self.casefold
+        )
+
+
+class TestTrain:
+    def test_no_fold_learns_from_what_it_is_asked(self) -> None:
+        workshop = TinyWorkshop()
+        train("en", PAIRS, MATCHES, workshop, settings())
+        *folds, last = workshop.built
+        assert [len(one.questions) for one in folds] == [7 * 3] * 4  # each fold: for its lists, then to be asked
+        assert [one.reranker is None for one in folds] == [True, False, True, False]
+        for asked in (folds[1], folds[3]):
+            held_out = {each.question for each in PAIRS} - asked.questions
+            assert len(held_out) == 7 + 4
+            for question in held_out:
+                assert not [
+                    text for text in asked.learnt if text.startswith(question)
+                ]  # nor from a match about it
+            assert asked.learnt & asked.questions
+            assert [text for text in asked.learnt if text.endswith("in other words")]
+        assert folds[1].questions != folds[3].questions
+        assert last.questions == {each.question for each in PAIRS}
+
+    def test_the_last_folds_models_go_on_with_all_pairs_and_are_shipped(self) -> None:
+        workshop = TinyWorkshop()
+        trained = train("en", PAIRS, (), workshop, settings())
+        *_, fold, last = workshop.built
+        assert last.encoder is fold.encoder is trained.models.encoder
+        assert fold.reranker is trained.models.reranker is not None
+        held_out = {each.question for each in PAIRS} - fold.questions
+        assert not held_out & fold.learnt
+        assert held_out & last.learnt
+
+    @pytest.mark.parametrize(("above", "folds"), [(31, 1), (32, 2)])
+    def test_one_fold_is_enough_for_many_pairs(self, above: int, folds: int) -> None:
+        workshop = TinyWorkshop()
+        trained = train("en", PAIRS, (), workshop, settings(one_fold_above=above))
+        assert len(workshop.built) == 2 * folds + 1
+        assert trained.calibration.fitted_on == folds * (7 + 4)
+        assert trained.calibration.answer_threshold != PRIOR.answer_threshold
+
+    @pytest.mark.parametrize("matches", [(), MATCHES])
+    def test_when_two_questions_count_as_the_same_is_learnt_with_and_without_matches(
+        self, matches: Sequence[Match]
+    ) -> None:
+        trained = train("en", PAIRS, matches, TinyWorkshop(), settings(folds=1))
+        assert trained.calibration.matching != PRIOR.matching
+
+    def test_a_seed_settles_every_number(self) -> None:
+        first, second = (train("en", PAIRS, MATCHES, TinyWorkshop(), settings()) for _ in range(2))
+        assert first.calibration == second.calibration
+        assert first.models.encoder.fingerprint == second.models.encoder.fingerprint
+        assert first.models.reranker is not None and second.models.reranker is not None
+        assert first.models.reranker.fingerprint == second.models.reranker.fingerprint
+
+    def test_with_few_lists_or_no_epochs_there_is_no_cross_encoder(self) -> None:
+        few = train("en", PAIRS[:12], (), TinyWorkshop(), settings())  # three answers, nine questions kept
+        assert few.models.reranker is None
+        off = settings()
+        off = off.model_copy(update={"rerank": off.rerank.model_copy(update={"epochs": 0})})
+        assert train("en", PAIRS, (), TinyWorkshop(), off).models.reranker is None
+
+    def test_one_pair_gives_the_prior(self) -> None:
+        trained = train("en", PAIRS[:1], (), TinyWorkshop(), settings())
+        assert trained.calibration == PRIOR
+        assert trained.models.encoder.fingerprint == TinyEncoder().fingerprint
+
+
+class TestUntrained:
+    def test_confidence_is_learnt_on_held_out_questions_and_the_model_stays(self) -> None:
+        workshop = TinyWorkshop()
+        trained = calibrate_untrained(PAIRS, workshop, settings())
+        assert [(len(one.questions), one.learnt) for one in workshop.built] == [(7 * 3, set())]
+        assert trained.calibration.fitted_on == 7 + 4
+        assert trained.models.reranker is None
+        assert trained.models.encoder.fingerprint == TinyEncoder().fingerprint
+
+    def test_one_question_an_answer_is_calibrated_on_hidden_ones_by_the_prior(self) -> None:
+        trained = calibrate_untrained(PAIRS[::4], TinyWorkshop(), settings())
+        assert trained.calibration.fitted_on == 1
+        assert (trained.calibration.first, trained.calibration.answer_threshold) == (PRIOR.first, 0.8)
+
+    def test_one_pair_gives_the_prior(self) -> None:
+        assert calibrate_untrained(PAIRS[:1], TinyWorkshop(), settings()).calibration == PRIOR
+
+
+@pytest.mark.models
+def test_the_real_models_learn_and_a_seed_settles_them() -> None:
+    """Twelve questions in three answers that share their words with the other answers' questions."""
+    asked = {
+        "tracking": ("where is my order", "has it been sent yet", "it still has not come", "track my parcel"),
+        "refund": ("where is my money", "has it been paid back yet", "the refund has not come", "track my refund"),
+        "cancel": ("stop my order", "I want it no longer", "do not send it yet", "can I still call it off"),
+    }
+    pairs = [pair(question, answer) for answer, questions in asked.items() for question in questions]
+    matches = [Match(f"{question} please", question, True) for question in asked["tracking"] + asked["refund"]]
+    steps = {
+        "encode": {"epochs": 1, "min_steps": 8, "max_steps": 8, "anchors": 12, "rate": 1e-4},
+        "rerank": {"epochs": 1, "min_lists": 16, "max_lists": 16, "lists": 4},
+        "calibrate": {"folds": 1},
+    }
+    few_steps = Settings.parse(Settings.load(environment={}).model_dump() | steps, "this test")
+    workshop = LanguageWorkshop(few_steps.route("en"), few_steps)
+    labels = np.array([each.answer_id for each in pairs])
+    same = (labels[:, None] == labels) & ~np.eye(len(pairs), dtype=bool)
+
+    def gap(encoder: Encoder) -> float:
+        vectors = encoder.encode([each.question for each in pairs])
+        similarities = vectors @ vectors.T
+        return float(similarities[same].mean() - similarities[labels[:, None] != labels].mean())
+
+    def loss(encoder: TunableEncoder) -> float:
+        with torch.no_grad():
+            vectors = embed(encoder, [each.question for each in pairs[::2] + pairs[1::2]])
+        return info_nce(vectors[:6], vectors[6:], torch.tensor([0, 0, 1, 1, 2, 2]), 0.05).item()
+
+    first, second = (train("en", pairs, matches, workshop, few_steps) for _ in range(2))
+    before, after = workshop.encoder(), first.models.encoder
+    assert gap(after) > gap(before) + 0.1
+    assert loss(after) < loss(before) / 2
+    assert after.fingerprint == second.models.encoder.fingerprint != before.fingerprint
+    assert first.models.reranker is not None and second.models.reranker is not None
+    assert first.models.reranker.fingerprint == second.models.reranker.fingerprint
+    assert first.calibration == second.calibration
