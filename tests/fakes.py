@@ -110,7 +110,7 @@ class FakeResponder:
 
 
 class RecordingResponder:
-    """A Responder with a reply for each text that it knows; it hands over any other and keeps what it was asked."""
+    """A Responder with a reply for each text that it knows; it hands over others and keeps what it was asked."""
 
     def __init__(self, replies: Mapping[str, Reply]) -> None:
         self.replies = replies

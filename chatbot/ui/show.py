@@ -17,6 +17,7 @@ from chatbot.ui.words import WORDS, Words
 
 SHOWN = 2_000  # characters of one message that the page draws; the bot reads all of it
 QUOTED = 160  # characters of a stored question where it is quoted beside the conversation
+LISTED = 10  # candidates in the panel
 
 _MARKUP = re.compile(r"<|&(?=[#a-zA-Z])")
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
@@ -122,6 +123,6 @@ def evidence(chat: Chat) -> str:
     rows = "".join(
         f"<tr><td>{plain(c.pair.answer_id)}</td><td>{plain(quoted(c.pair.question))}</td>"
         f"<td>{c.similarity:.2f}</td><td>{c.relevance:.1f}</td><td>{c.confidence:.0%}</td></tr>"
-        for c in decision.candidates
+        for c in decision.candidates[:LISTED]
     )
     return f'{summary}<div class="scroll"><table><tr>{head}</tr>{rows}</table></div>'
