@@ -124,10 +124,10 @@ class TestStandard:
 
 class TestFit:
     def test_the_rule_is_recovered(self) -> None:
-        fitted = calibrate(drawn(600, seed=1), SETTINGS)
+        fitted = calibrate(drawn(1000, seed=1), SETTINGS)
         weights = np.array(fitted.fusion) / np.array(fitted.spread)  # of evidence as it is
         assert weights[[SIMILARITY, RELEVANCE]] == pytest.approx([3, 1], rel=0.2)
-        confidence, right = judged(drawn(1500, seed=2), fitted)
+        confidence, right = judged(drawn(2000, seed=2), fitted)
         error = expected_calibration_error(confidence, right)
         assert error is not None and error < 0.05
         answered = confidence >= fitted.answer_threshold
@@ -135,24 +135,24 @@ class TestFit:
         assert answered.mean() > 0.1
 
     def test_more_evidence_never_speaks_against_an_answer(self) -> None:
-        fitted = calibrate(drawn(200, seed=3, similarity=2.0, relevance=-2.0), SETTINGS)
+        fitted = calibrate(drawn(100, seed=3, similarity=2.0, relevance=-2.0), SETTINGS)
         assert min(fitted.fusion + fitted.first + fitted.any) == 0.0
         assert fitted.fusion[RELEVANCE] == 0.0
         assert fitted.fusion[SIMILARITY] > 0.0
 
     def test_the_same_samples_give_the_same_numbers(self) -> None:
-        samples = drawn(60, seed=4)
+        samples = drawn(30, seed=4)
         assert calibrate(samples, SETTINGS) == calibrate(samples, SETTINGS)
 
     def test_all_numbers_are_plain_and_travel_as_json(self) -> None:
-        fitted = calibrate(drawn(50, seed=5), SETTINGS)
+        fitted = calibrate(drawn(30, seed=5), SETTINGS)
         for field, value in zip(fields(fitted), astuple(fitted), strict=True):
             for number in value if isinstance(value, tuple) else (value,):
                 assert type(number) in (float, int), field.name
         assert Calibration.from_json(fitted.as_json()) == fitted
 
     def test_the_more_out_of_scope_is_expected_the_less_sure_it_is(self) -> None:
-        samples = drawn(200, seed=6)
+        samples = drawn(100, seed=6)
         means = []
         for share in (0.0, 0.3, 0.9):
             with warnings.catch_warnings():
@@ -162,7 +162,7 @@ class TestFit:
         assert means[0] > means[1] + 0.05 > means[2] + 0.1
 
     def test_a_higher_target_is_answered_less_often(self) -> None:
-        samples = drawn(200, seed=7)
+        samples = drawn(100, seed=7)
         low, high = (calibrate(samples, Decide(target_precision=precision)) for precision in (0.8, 0.95))
         assert low.answer_threshold < high.answer_threshold
         assert low.first == high.first

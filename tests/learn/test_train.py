@@ -32,8 +32,8 @@ def settings(**calibrate: float) -> Settings:
         {
             "seed": 7,
             "routes": {},
-            "encode": {"epochs": 1, "min_steps": 6, "max_steps": 6, "anchors": 16, "rate": 1e-3},
-            "rerank": {"epochs": 1, "min_lists": 80, "max_lists": 80, "lists": 20, "rate": 1e-3},
+            "encode": {"epochs": 1, "min_steps": 4, "max_steps": 4, "anchors": 16, "rate": 1e-3},
+            "rerank": {"epochs": 1, "min_lists": 40, "max_lists": 40, "lists": 20, "rate": 1e-3},
             "calibrate": {"folds": 2, "held_out": 0.25, "hidden_answers": 0.125, **calibrate},
         }
     )
