@@ -16,14 +16,12 @@ bm25s indexes are static. A change is therefore only noted, and the first search
 (about 0.2 s for 10,000 short texts, 0.03 s for 1,000).
 """
 
-import json
 import logging
 import re
 import threading
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import bm25s
@@ -31,7 +29,6 @@ import numpy as np
 import rjieba
 
 from chatbot.domain import Rows, Scores
-from chatbot.errors import BotError, Unavailable
 
 logging.getLogger("bm25s").setLevel(logging.WARNING)  # it sets itself to DEBUG
 
@@ -99,46 +96,6 @@ class Bm25Index:
         built = cls({})
         built.add(rows, texts)
         return built
-
-    @classmethod
-    def load(cls, path: Path) -> "Bm25Index":
-        """The index that `save` wrote. Raises BotError where the file cannot be read, naming the line."""
-        try:
-            lines = path.read_text(encoding="ascii").splitlines()
-        except FileNotFoundError as cause:
-            raise BotError(
-                f"There is no word index at {path}. Build the bot again with `chatbot train`."
-            ) from cause
-        except (OSError, ValueError) as cause:
-            raise BotError(f"{path} cannot be read: {cause}. Build the bot again with `chatbot train`.") from cause
-        texts: dict[int, str] = {}
-        for number, line in enumerate(lines, start=1):
-            try:
-                entry = json.loads(line)
-            except ValueError:
-                entry = None
-            match entry:
-                case [int(row), str(text)] if row >= 0 and row not in texts:
-                    texts[row] = text
-                case _:
-                    raise BotError(
-                        f"{path}, line {number}: expected [row, text] with a row that no line before has, "
-                        f"found {line[:60]!r}. Build the bot again with `chatbot train`."
-                    )
-        return cls(texts)
-
-    def save(self, path: Path) -> None:
-        """Write one file, a JSON list [row, text] a line. Raises Unavailable where the file system refuses.
-
-        The texts are kept and not the matrix: cutting and counting again takes less time than reading it would
-        save, and cannot disagree with how questions are cut today.
-        """
-        with self._lock:
-            lines = [json.dumps([row, text]) + "\n" for row, text in sorted(self._texts.items())]
-        try:
-            path.write_text("".join(lines), encoding="ascii")
-        except OSError as cause:
-            raise Unavailable(f"The word index could not be written to {path}: {cause}") from cause
 
     def __len__(self) -> int:
         return len(self._texts)

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from math import log
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chatbot.domain import Rows
-from chatbot.errors import BotError, Unavailable
 from chatbot.lexical import Bm25Index, words
 from tests.contracts import BuildTexts, LexicalIndexContract
 from tests.fakes import SharedWords
@@ -107,33 +105,3 @@ def test_an_index_that_changed_scores_like_one_built_that_way() -> None:
     changed.add(rows(0), ["red hat"])
     built = Bm25Index.build(rows(3, 0, 1), ["green hat", "red hat", "red shoes"])
     assert np.array_equal(changed.search(["red hat", "shoes"], 3), built.search(["red hat", "shoes"], 3))
-
-
-def test_a_saved_index_comes_back(tmp_path: Path) -> None:
-    texts = ["line\u2028separator\nand 退款\x85", "half a pair \ud800 hat", ""]
-    index = Bm25Index.build(rows(8, 2, 5), texts)
-    index.save(tmp_path / "words.jsonl")
-    loaded = Bm25Index.load(tmp_path / "words.jsonl")
-    assert len(loaded) == 3
-    assert np.array_equal(index.search(["hat", "退款"], 3), loaded.search(["hat", "退款"], 3))
-
-
-@pytest.mark.parametrize(
-    "second", ["", "{", "[1]", '["1", "text"]', "[1, null]", '[-1, "text"]', '[4, "a row that line 1 has"]']
-)
-def test_a_damaged_line_is_named(tmp_path: Path, second: str) -> None:
-    path = tmp_path / "words.jsonl"
-    path.write_text(f'[4, "refund"]\n{second}\n')
-    with pytest.raises(BotError, match=r"words\.jsonl, line 2: expected \[row, text\]"):
-        Bm25Index.load(path)
-
-
-def test_files_that_cannot_be_used_are_named(tmp_path: Path) -> None:
-    path = tmp_path / "words.jsonl"
-    with pytest.raises(BotError, match=r"no word index at .*words\.jsonl.*chatbot train"):
-        Bm25Index.load(path)
-    path.write_bytes(b"[1, \xff")
-    with pytest.raises(BotError, match=r"words\.jsonl cannot be read"):
-        Bm25Index.load(path)
-    with pytest.raises(Unavailable, match="missing"):
-        Bm25Index.build(rows(1), ["refund"]).save(tmp_path / "missing" / "words.jsonl")
