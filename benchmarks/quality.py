@@ -14,6 +14,7 @@ import hashlib
 import json
 import sys
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -26,27 +27,34 @@ from chatbot.settings import Settings
 
 ROOT = Path(__file__).parent.parent
 RESULTS = Path(__file__).parent / "results"
-DEMO = ROOT / "data" / "demo"
+DEMO_FILES = [
+    tuple(ROOT / "data" / "demo" / name.format(language) for language in ("en", "zh"))
+    for name in ("pairs_{}.csv", "development_{}.jsonl", "dialogues_{}.jsonl")
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Set:
+    """Files of a set: `development` dialogues, where there are any, are calibrated on, `dialogues` measured on."""
+
+    pairs: tuple[Path, ...]
+    development: tuple[Path, ...]
+    dialogues: tuple[Path, ...]
+    precision: float | None = None  # what the answers given aim at, unless the default
 
 
 def main() -> int:
     options = _options()
-    sets = {
-        "demo": (
-            [DEMO / f"pairs_{x}.csv" for x in ("en", "zh")],
-            [DEMO / f"dialogues_{x}.jsonl" for x in ("en", "zh")],
-        )
-    }
+    sets = {"demo": Set(*DEMO_FILES, precision=0.95)}  # made as app.py makes it
     for folder in sorted(options.sets.iterdir()) if options.sets else ():
         if (folder / "pairs.csv").exists() and (folder / "dialogues.jsonl").exists():
-            sets[folder.name] = ([folder / "pairs.csv"], [folder / "dialogues.jsonl"])
+            sets[folder.name] = Set((folder / "pairs.csv",), (), (folder / "dialogues.jsonl",))
     matches = dict(entry.split("=", 1) for entry in options.matches)
     unknown = set(options.names) - set(sets)
     if unknown:
         print(f"no set {', '.join(sorted(unknown))}; there are {', '.join(sets)}", file=sys.stderr)
         return 1
     for name in options.names or sets:
-        pairs, dialogues = sets[name]
         label = f"{name}-untrained" if options.untrained else name
         result = RESULTS / f"{label}.json"
         if result.exists() and not options.again:
@@ -55,30 +63,33 @@ def main() -> int:
         given = [Path(matches[name])] if name in matches else []
         with tempfile.TemporaryDirectory() as temporary:
             index = (options.bots if options.bots is not None else Path(temporary)) / label
-            write_metrics(result, *measure(index, pairs, dialogues, given, options.untrained))
+            write_metrics(result, *measure(index, sets[name], given, options.untrained))
         print(f"{label}: {json.loads(result.read_text())['raw_accuracy']}")
     return 0
 
 
 def measure(
-    index: Path, pairs: list[Path], dialogues: list[Path], matches: list[Path], untrained: bool
+    index: Path, files: Set, matches: list[Path], untrained: bool
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Metrics of the bot made from `pairs` in `index`, and what they were measured on."""
-    settings = Settings.load()
-    corpus = read_pairs(pairs)
-    templates = pairs[0].with_name("templates.toml")
+    """Metrics of the bot made from a set in `index`, and what they were measured on."""
+    settings = Settings.load().aiming_at(files.precision)
+    corpus = read_pairs(files.pairs)
+    templates = files.pairs[0].with_name("templates.toml")
     worded = Templates.load(templates) if templates.exists() else Templates()
     start = perf_counter()
     if untrained:
         build_bot(corpus.pairs, worded, settings, index)
     else:
-        train_bot(corpus.pairs, read_matches(matches) if matches else (), worded, settings, index)
+        given = read_matches(matches) if matches else ()
+        development = read_dialogues(files.development) if files.development else ()
+        train_bot(corpus.pairs, given, development, worded, settings, index)
     seconds = perf_counter() - start
-    metrics = evaluate(read_dialogues(dialogues), load_bot(index)).metrics()
-    files = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in (*pairs, *dialogues, *matches)}
+    metrics = evaluate(read_dialogues(files.dialogues), load_bot(index)).metrics()
+    every = (*files.pairs, *files.development, *files.dialogues, *matches)
+    hashes = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in every}
     name = index.name.removesuffix("-untrained")
     command = f"python benchmarks/quality.py {'--untrained ' if untrained else ''}--sets DIR {name}"
-    about = {"command": command, "seed": settings.seed, "files": files}
+    about = {"command": command, "seed": settings.seed, "files": hashes}
     return {"pairs": len(corpus.pairs), "made_in_seconds": round(seconds, 1)} | metrics, about
 
 

@@ -25,6 +25,8 @@ EXAMPLES = """examples:
   chatbot ask --index index/shop "where is my parcel"      one question
   chatbot evaluate --index index/shop --dialogues held-out.jsonl --output runs/shop
   chatbot serve --index index/shop --port 7860             the chat page
+  chatbot add --pairs new.csv --index index/shop           more pairs, live at once, no training
+  chatbot remove --answer gift_wrap --index index/shop     an answer that no longer holds
   chatbot rollback --index index/shop                      back to the version before
 """
 
@@ -62,11 +64,29 @@ def build(options: argparse.Namespace) -> int:
 
 def train(options: argparse.Namespace) -> int:
     from chatbot.assemble import train_bot
-    from chatbot.corpus import read_matches
+    from chatbot.corpus import read_dialogues, read_matches
 
-    pairs, templates, settings = _read(options)
     matches = read_matches(options.matches) if options.matches else ()
-    train_bot(pairs, matches, templates, settings, options.index)
+    dialogues = read_dialogues(options.dialogues) if options.dialogues else ()
+    pairs, templates, settings = _read(options)
+    train_bot(pairs, matches, dialogues, templates, settings, options.index)
+    return 0
+
+
+def add(options: argparse.Namespace) -> int:
+    from chatbot.assemble import add_pairs
+
+    added = add_pairs(_read_pairs(options), options.index)
+    print(f"{added} pairs are new and answer from now on; chatbot train learns from them too")
+    return 0
+
+
+def remove(options: argparse.Namespace) -> int:
+    from chatbot.assemble import remove_pairs
+
+    if not options.answer and not options.question:
+        raise UserError("name what to remove: --answer ID … or --question TEXT …")
+    print(f"{remove_pairs(options.answer, options.question, options.index)} pairs are gone")
     return 0
 
 
@@ -131,9 +151,9 @@ def serve(options: argparse.Namespace) -> int:
 def versions(options: argparse.Namespace) -> int:
     from chatbot import bundle
 
-    _, manifest = bundle.load(options.index)
+    used = bundle.in_use(options.index)
     for version in bundle.versions(options.index):
-        print(f"{'*' if version == manifest.version else ' '} {version}")
+        print(f"{'*' if version == used else ' '} {version}")
     return 0
 
 
@@ -146,14 +166,18 @@ def rollback(options: argparse.Namespace) -> int:
 
 def _read(options: argparse.Namespace) -> tuple[Sequence[QAPair], Templates, Settings]:
     """The pairs, templates and settings of a build or training; the ingest report goes to standard error."""
-    settings = Settings.load(options.profile)
+    settings = Settings.load(options.profile).aiming_at(options.precision)
+    templates = Templates() if options.templates is None else Templates.load(options.templates)
+    return _read_pairs(options), templates, settings
+
+
+def _read_pairs(options: argparse.Namespace) -> Sequence[QAPair]:
     mapping = dict(entry.split("=", 1) for entry in options.map)
     corpus = read_pairs(options.pairs, mapping, BadRows.FAIL if options.strict else BadRows.SKIP)
     print(corpus.report, file=sys.stderr)
     if not corpus.pairs:
         raise CorpusError("no row could be used; the report above says why")
-    templates = Templates() if options.templates is None else Templates.load(options.templates)
-    return corpus.pairs, templates, settings
+    return corpus.pairs
 
 
 def _sha256(path: Path) -> str:
@@ -185,6 +209,7 @@ def _parser() -> argparse.ArgumentParser:
     for name, run, text in (
         ("build", build, "Encode and index pairs; no training."),
         ("train", train, "Fine-tune, calibrate and index: the whole bot."),
+        ("add", add, "Add pairs to a bot without training it again."),
     ):
         made = command(name, run, text)
         made.add_argument(
@@ -195,8 +220,17 @@ def _parser() -> argparse.ArgumentParser:
             metavar="FILE",
             help="csv, tsv, jsonl, xlsx, or a folder",
         )
-        made.add_argument("--profile", default="default", metavar="NAME", help="a shipped profile or a .toml file")
-        made.add_argument("--templates", type=Path, metavar="FILE", help="answer templates and slots (TOML)")
+        if run is not add:
+            made.add_argument(
+                "--profile", default="default", metavar="NAME", help="a shipped profile or .toml file"
+            )
+            made.add_argument("--templates", type=Path, metavar="FILE", help="answer templates and slots (TOML)")
+            made.add_argument(
+                "--precision",
+                type=float,
+                metavar="P",
+                help="of the answers given, the share that must be right (0.85)",
+            )
         made.add_argument(
             "--map",
             type=_assignment,
@@ -212,6 +246,18 @@ def _parser() -> argparse.ArgumentParser:
             made.add_argument(
                 "--matches", type=Path, nargs="+", default=[], metavar="FILE", help="labelled question pairs (tsv)"
             )
+            made.add_argument(
+                "--dialogues",
+                type=Path,
+                nargs="+",
+                default=[],
+                metavar="FILE",
+                help="labelled dialogues to calibrate on (jsonl); do not evaluate on the same ones",
+            )
+
+    made = command("remove", remove, "Take answers or questions out of a bot without training it again.")
+    made.add_argument("--answer", nargs="+", default=[], metavar="ID", help="an answer_id, with all its questions")
+    made.add_argument("--question", nargs="+", default=[], metavar="TEXT", help="a single historical question")
 
     made = command("evaluate", evaluate, "Measure on held-out dialogues, or on labelled question pairs.")
     what = made.add_mutually_exclusive_group(required=True)

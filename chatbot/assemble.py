@@ -28,18 +28,20 @@ from chatbot.answer import Templates
 from chatbot.bundle import Manifest
 from chatbot.converse import Chatbot
 from chatbot.decide import Calibration
-from chatbot.domain import Encoder, Match, QAPair, Reranker
+from chatbot.domain import Encoder, HeldOutDialogue, Match, QAPair
 from chatbot.encode import SentenceEncoder
-from chatbot.errors import BotError
+from chatbot.errors import BotError, CorpusError, UserError
 from chatbot.index import FaissIndex
-from chatbot.learn.train import Trained, calibrate_untrained, train
+from chatbot.learn.calibrate import PRIOR
+from chatbot.learn.train import calibrate_untrained, train
 from chatbot.lexical import Bm25Index
+from chatbot.merge import merge
 from chatbot.models import reranker_from, save_tuned
 from chatbot.rerank import CrossEncoder
 from chatbot.retrieve import Retriever, form
 from chatbot.settings import Route, Settings
 from chatbot.table import AnswerTable
-from chatbot.text import detect_language
+from chatbot.text import clean, detect_language
 
 log = logging.getLogger(__name__)
 
@@ -62,18 +64,10 @@ class LanguageWorkshop:
         model = reranker_from(encoder.model)
         return CrossEncoder(model, encoder.tokenizer, self.route.prefix, self.route.max_tokens)
 
-    def retriever(
-        self, pairs: Sequence[QAPair], encoder: Encoder, reranker: Reranker | None, calibration: Calibration
-    ) -> Retriever:
+    def retriever(self, pairs: Sequence[QAPair], encoder: Encoder) -> Retriever:
+        retrieve, casefold = self.settings.retrieve, self.route.casefold
         return Retriever.build(
-            pairs,
-            encoder,
-            FaissIndex.build,
-            Bm25Index.build,
-            reranker,
-            calibration,
-            self.settings.retrieve,
-            self.route.casefold,
+            pairs, encoder, FaissIndex.build, Bm25Index.build, None, PRIOR, retrieve, casefold=casefold
         )
 
 
@@ -85,16 +79,28 @@ def build_bot(pairs: Sequence[QAPair], templates: Templates, settings: Settings,
 
 
 def train_bot(
-    pairs: Sequence[QAPair], matches: Sequence[Match], templates: Templates, settings: Settings, folder: Path
+    pairs: Sequence[QAPair],
+    matches: Sequence[Match],
+    dialogues: Sequence[HeldOutDialogue],
+    templates: Templates,
+    settings: Settings,
+    folder: Path,
 ) -> Manifest:
-    """Fine-tune, calibrate, index: the whole bot. `matches` count for every language that the pairs have."""
+    """Fine-tune, calibrate, index: the whole bot. `matches` and `dialogues` may be empty."""
     by_language = _matches_by_language(matches, {pair.language for pair in pairs})
     return _make(
         pairs,
         templates,
         settings,
         folder,
-        lambda language, own, workshop: train(language, own, by_language.get(language, ()), workshop, settings),
+        lambda language, own, workshop: train(
+            language,
+            own,
+            by_language.get(language, ()),
+            [dialogue for dialogue in dialogues if dialogue.language == language],
+            workshop,
+            settings,
+        ),
     )
 
 
@@ -109,6 +115,52 @@ def load_bot(folder: Path) -> Chatbot:
         for language, about in manifest.bot["languages"].items()
     }
     return Chatbot(lines, templates, settings)
+
+
+def add_pairs(pairs: Sequence[QAPair], folder: Path) -> int:
+    """Put pairs into the bot in `folder`, its models and calibration as they are, as a new version; how many were
+    new. Duplicates go into what is there, as at ingest. Raises CorpusError for a language that the bot lacks."""
+    bot = load_bot(folder)
+    foreign = sorted({pair.language for pair in pairs} - bot.lines.keys())
+    if foreign:
+        raise CorpusError(
+            f"{folder} has no pairs in {', '.join(foreign)}, so no models and no calibration for them; "
+            f"train it with all pairs: chatbot train --pairs FILE --index {folder}"
+        )
+    added = 0
+    for language, line in bot.lines.items():
+        known = dict.fromkeys(pair.id for pair in line.table.pairs.values())
+        together = merge([*line.table.pairs.values(), *(pair for pair in pairs if pair.language == language)])
+        fresh = [pair for pair in together.pairs if pair.id not in known]
+        line.add(fresh)
+        added += len(fresh)
+    if added:
+        save_bot(bot, folder, bot.settings.profile)
+    return added
+
+
+def remove_pairs(answer_ids: Sequence[str], questions: Sequence[str], folder: Path) -> int:
+    """Take whole answers, or single questions (in whatever case and spacing), out of the bot in `folder`, as a new
+    version; how many pairs went. Raises UserError for one that it does not hold, or where a language would be
+    left with none."""
+    bot = load_bot(folder)
+    texts = {clean(question).casefold() for question in questions}
+    missing, removed = {*answer_ids} | texts, 0
+    for language, line in bot.lines.items():
+        gone = []
+        for pair in line.table.pairs.values():
+            text = clean(pair.question).casefold()
+            if pair.answer_id in answer_ids or text in texts:
+                gone.append(pair.id)
+                missing -= {pair.answer_id, text}
+        if len(gone) == len(line.table.pairs):
+            raise UserError(f"that would leave {folder} no pair in {language!r}; train a bot without it instead")
+        removed += line.remove(gone)
+    if missing:
+        named = ", ".join(map(repr, sorted(missing)))
+        raise UserError(f"{folder} holds no answer or question {named}; nothing was removed")
+    save_bot(bot, folder, bot.settings.profile)
+    return removed
 
 
 def save_bot(bot: Chatbot, folder: Path, profile: str) -> Manifest:
@@ -137,7 +189,7 @@ def _make(
     templates: Templates,
     settings: Settings,
     folder: Path,
-    trained: Callable[[str, Sequence[QAPair], LanguageWorkshop], Trained],
+    trained: Callable[[str, Sequence[QAPair], LanguageWorkshop], Retriever],
 ) -> Manifest:
     """A line for each language that the pairs have, then the folder."""
     bundle.check_target(folder)
@@ -146,11 +198,7 @@ def _make(
     lines = {}
     for language in sorted({pair.language for pair in pairs}):
         own = [pair for pair in pairs if pair.language == language]
-        workshop = LanguageWorkshop(settings.route(language), settings)
-        made = trained(language, own, workshop)
-        log.info("%s: indexing %d pairs", language, len(own))
-        models = made.models
-        lines[language] = workshop.retriever(own, models.encoder, models.reranker, made.calibration)
+        lines[language] = trained(language, own, LanguageWorkshop(settings.route(language), settings))
     return save_bot(Chatbot(lines, templates, settings), folder, settings.profile)
 
 

@@ -132,6 +132,12 @@ def versions(folder: Path) -> list[str]:
     return sorted(name for name in found if VERSION_NAME.fullmatch(name))
 
 
+def in_use(folder: Path) -> str:
+    """The name of the version in use; its files are not checked. Raises BotError where there is no manifest."""
+    with _translated(folder, "read"):
+        return _read(folder, folder / MANIFEST).version
+
+
 def rollback(folder: Path, version: str | None = None) -> Manifest:
     """Put another version into use, after checking its files; None is the one before the version in use.
 

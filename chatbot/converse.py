@@ -11,7 +11,7 @@ from time import perf_counter
 
 from chatbot import phrases
 from chatbot.answer import Templates
-from chatbot.decide import OFFERED, blend, decide
+from chatbot.decide import OFFERED, decide
 from chatbot.domain import Action, Citation, Conversation, Decision, QAPair, Reason, Reply, Role, Turn
 from chatbot.phrases import Phrases
 from chatbot.retrieve import Retriever
@@ -61,9 +61,9 @@ class Chatbot:
         line = self._line(language)
         if line is None:
             return Decision(Action.HAND_OVER, 0.0, Reason.UNSURE), {}
-        found = line.retrieve(_readings(conversation, text))
-        candidates = blend([retrieved.candidates for retrieved in found], line.calibration)
-        return decide(candidates, line.calibration), found[0].timings
+        texts = readings(conversation, text)
+        (found,) = line.retrieve_read([texts])
+        return decide(found.candidates, line.calibration, later=len(texts) > 1), found.timings
 
     def _say(
         self,
@@ -102,7 +102,7 @@ def said(conversation: Conversation, text: str, reply: Reply) -> Conversation:
     return Conversation(conversation.id, turns, reply.language)
 
 
-def _readings(conversation: Conversation, text: str) -> list[str]:
+def readings(conversation: Conversation, text: str) -> list[str]:
     """The message alone, with the customer's last question, and with the company's last words.
 
     A follow-up ("and how long does that take?") says what it is about in none of its own words; a new topic says

@@ -7,6 +7,9 @@
     its confidence           p = sigmoid(first . x + bias)           x: score, margin, evidence of the first
     one of three is right    sigmoid(any . x + bias), never below p  says when asking back makes sense
 
+A message in the middle of a conversation is read several ways (`blend`), which makes weaker evidence of the same
+certainty: it has a `Confidence` of its own.
+
 `mean` and `spread` describe the best *wrong* answer to a question, so z says how far a candidate stands out from
 what is found when nothing fits; that makes numbers of different encoders comparable.
 """
@@ -29,18 +32,31 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class Calibration:
-    """Fusion, confidence and thresholds of one language. Vectors follow the order of EVIDENCE and SIGNS."""
+class Confidence:
+    """How sure to be by which signs, and from when on to act. Vectors follow the order of SIGNS."""
 
-    mean: tuple[float, ...]
-    spread: tuple[float, ...]
-    fusion: tuple[float, ...]
     first: tuple[float, ...]
     first_bias: float
     any: tuple[float, ...]
     any_bias: float
     answer_threshold: float
     clarify_threshold: float
+
+    def of(self, signs: Floats) -> tuple[Floats, Floats]:
+        """Probabilities [n] that the first answer, and that one of the first three, is right."""
+        first = expit(signs @ np.asarray(self.first) + self.first_bias)
+        return first, np.maximum(first, expit(signs @ np.asarray(self.any) + self.any_bias))
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Fusion and confidence of one language. Vectors follow the order of EVIDENCE."""
+
+    mean: tuple[float, ...]
+    spread: tuple[float, ...]
+    fusion: tuple[float, ...]
+    alone: Confidence  # of a message that is read by itself
+    later: Confidence  # of one that is read together with what was said before
     matching: tuple[float, float, float] = (20.0, 0.5, -17.0)  # similarity, relevance, bias: same meaning?
     fitted_on: int = 0  # held-out questions behind these numbers; 0: the shipped default
 
@@ -52,18 +68,17 @@ class Calibration:
         """Evidence in spreads above the best wrong answer's mean; same shape."""
         return np.asarray((evidence - np.asarray(self.mean)) / np.asarray(self.spread))
 
-    def confidence(self, signs: Floats) -> tuple[Floats, Floats]:
-        """Probabilities [n] that the first answer, and that one of the first three, is right."""
-        first = expit(signs @ np.asarray(self.first) + self.first_bias)
-        return first, np.maximum(first, expit(signs @ np.asarray(self.any) + self.any_bias))
-
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "Calibration":
-        plain: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
-        return cls(**plain)
+        plain = _tuples(values)
+        return cls(**plain | {name: Confidence(**_tuples(values[name])) for name in ("alone", "later")})
+
+
+def _tuples(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
 
 
 def evidence(candidates: Sequence[Candidate]) -> Floats:
@@ -108,16 +123,17 @@ def blend(readings: Sequence[Sequence[Candidate]], calibration: Calibration) -> 
     return tuple(sorted(blended, key=lambda c: (-c.score, c.pair.answer_id)))
 
 
-def decide(candidates: Sequence[Candidate], calibration: Calibration) -> Decision:
-    """Judge candidates that are sorted best first. The decision's candidates carry their confidence."""
+def decide(candidates: Sequence[Candidate], calibration: Calibration, later: bool = False) -> Decision:
+    """Judge candidates that are sorted best first; `later` says that they are a blend of several readings. The
+    decision's candidates carry their confidence."""
     if not candidates:
         return Decision(Action.HAND_OVER, 0.0, Reason.UNSURE)
-    x = signs(evidence(candidates), calibration)[None]
-    first, among = (float(p[0]) for p in calibration.confidence(x))
+    confidence = calibration.later if later else calibration.alone
+    first, among = (float(p[0]) for p in confidence.of(signs(evidence(candidates), calibration)[None]))
     judged = _with_confidence(candidates, first, among)
-    if first >= calibration.answer_threshold:
+    if first >= confidence.answer_threshold:
         return Decision(Action.ANSWER, first, Reason.CONFIDENT, judged)
-    if among >= calibration.clarify_threshold:
+    if among >= confidence.clarify_threshold:
         return Decision(Action.CLARIFY, first, Reason.AMBIGUOUS, judged)
     return Decision(Action.HAND_OVER, first, Reason.UNSURE, judged)
 

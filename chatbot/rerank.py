@@ -73,5 +73,5 @@ class CrossEncoder:
             torch.einsum("nld,nl->nd", output.last_hidden_state, (sides == side).float()) for side in (0, 1)
         )
         cosine = cosine_similarity(left, right, dim=1)
-        features = torch.cat([self.model.dropout(output.pooler_output), cosine[:, None]], dim=1)
+        features = torch.cat([output.pooler_output, cosine[:, None]], dim=1)
         return self.model.classifier(features)[:, 0]

@@ -13,7 +13,7 @@ from time import perf_counter
 
 import numpy as np
 
-from chatbot.decide import EVIDENCE, Calibration, Floats
+from chatbot.decide import EVIDENCE, Calibration, Floats, blend
 from chatbot.domain import (
     Candidate,
     Encoder,
@@ -133,15 +133,25 @@ class Retriever:
 
     def retrieve(self, texts: Sequence[str], where: Callable[[QAPair], bool] | None = None) -> list[Retrieved]:
         """Candidates for each text, best first. `where` limits the search to pairs that it accepts."""
+        return self.retrieve_read([[text] for text in texts], where)
+
+    def retrieve_read(
+        self, messages: Sequence[Sequence[str]], where: Callable[[QAPair], bool] | None = None
+    ) -> list[Retrieved]:
+        """Candidates for each message, best first. A message is one reading or several: its words alone come
+        first, then the same words with what was said before. Evidence is the mean over the readings
+        (`decide.blend`); the cross-encoder reads the words alone."""
         start = perf_counter()
-        forms = [form(text, self.casefold) for text in texts]
-        vectors = self.encoder.encode(forms)
+        forms = [[form(text, self.casefold) for text in readings] for readings in messages]
+        flat = [text for readings in forms for text in readings]
+        vectors = self.encoder.encode(flat)
         encoded = perf_counter()
         with self.lock:
-            gathered = self._gather(forms, vectors, where)
+            found = iter(self._gather(flat, vectors, where))
+        gathered = [self._blended([next(found) for _ in readings]) for readings in forms]
         searched = perf_counter()
         if self.reranker is not None:
-            self._rerank(forms, gathered)
+            self._rerank([readings[0] for readings in forms], gathered)
         scored = perf_counter()
         timings = {
             "encode": 1000 * (encoded - start),
@@ -222,19 +232,32 @@ class Retriever:
         found.sort(key=lambda f: (-self._score(f.candidate, without_relevance=True), f.candidate.pair.answer_id))
         return found[: self.settings.answers]
 
+    def _blended(self, readings: Sequence[list["_Found"]]) -> list["_Found"]:
+        """The findings of several readings as those of one message; the best answers only."""
+        if len(readings) == 1:
+            return readings[0]
+        readable = {f.candidate.pair.answer_id: f.readable for found in reversed(readings) for f in found}
+        blended = blend([[f.candidate for f in found] for found in readings], self.calibration)
+        return [_Found(c, readable[c.pair.answer_id]) for c in blended[: self.settings.answers]]
+
     def _rerank(self, forms: Sequence[str], gathered: list[list["_Found"]]) -> None:
-        """Let the cross-encoder read all pairs of the batch in one call."""
+        """Let the cross-encoder read the pairs of the most promising answers, all of the batch in one call. The
+        least relevance that it finds for a text stands in for the answers that it does not read."""
         assert self.reranker is not None
-        questions = [text for text, found in zip(forms, gathered, strict=True) for f in found for _ in f.readable]
-        texts = [form(pair.question, self.casefold) for found in gathered for f in found for pair in f.readable]
+        read = [found[: self.settings.rerank_answers] for found in gathered]
+        questions = [text for text, found in zip(forms, read, strict=True) for f in found for _ in f.readable]
+        texts = [form(pair.question, self.casefold) for found in read for f in found for pair in f.readable]
         relevances: Scores = self.reranker.score(questions, texts)
         position = 0
-        for found in gathered:
+        for found, every in zip(read, gathered, strict=True):
             for f in found:
                 scores = relevances[position : position + len(f.readable)]
                 position += len(f.readable)
                 best = int(scores.argmax())
                 f.candidate = replace(f.candidate, pair=f.readable[best], relevance=float(scores[best]))
+            least = min((f.candidate.relevance for f in found), default=0.0)
+            for f in every[len(found) :]:
+                f.candidate = replace(f.candidate, relevance=least)
 
     def _score(self, candidate: Candidate, without_relevance: bool = False) -> float:
         values: Floats = np.array([getattr(candidate, name) for name in EVIDENCE], dtype=np.float64)

@@ -44,7 +44,8 @@ class Retrieve(Section):
     neighbours: Count = 50  # historical questions taken from the vector index
     lexical: Count = 20  # and from BM25
     answers: Count = 10  # answer texts taken from the vector index, and answers that go on
-    rerank: Count = 1  # questions of each such answer that the cross-encoder reads
+    rerank_answers: Count = 5  # answers that the cross-encoder reads
+    rerank: Count = 1  # questions of each such answer that it reads
 
 
 class Encode(Section):
@@ -52,23 +53,25 @@ class Encode(Section):
 
     epochs: Annotated[float, Field(ge=0)] = 2
     min_steps: Count = 80
+    few_pairs: Count = 500  # up to so many are gone through more often:
+    few_steps: Count = 260
     max_steps: Count = 600
     anchors: Count = 32  # questions a batch; each brings one positive
     rate: Rate = 5e-5
     temperature: Annotated[float, Field(gt=0)] = 0.05
-    frozen: Share = 0.5  # of the layers, from the bottom, that stay as they are
+    frozen: Share = 0.67  # of the layers, from the bottom, that stay as they are
 
 
 class Rerank(Section):
     """Fine-tuning of the cross-encoder (learn/relevance.py)."""
 
-    epochs: Annotated[float, Field(ge=0)] = 0.4
-    min_lists: Count = 400  # question lists in all, however few pairs there are
+    epochs: Annotated[float, Field(ge=0)] = 0.3
+    min_lists: Count = 600  # question lists in all, however few pairs there are
     max_lists: Count = 6000  # and however many: bounds the time on large bots
     negatives: Count = 3  # hard negatives a question
     lists: Count = 8  # questions a batch
     rate: Rate = 5e-5
-    frozen: Share = 0.5  # of the layers, from the bottom, that stay as they are
+    frozen: Share = 0.67  # of the layers, from the bottom, that stay as they are
 
 
 class Calibrate(Section):
@@ -79,12 +82,14 @@ class Calibrate(Section):
     held_out: Share = 0.2  # questions of each answer left out of a fold
     hidden_answers: Share = 0.15  # whole answers left out: their questions have no right answer
     hidden_limit: Count = 150  # questions at most of each kind in a fold
+    dialogue_turns: Count = 300  # scored turns at most that are asked of dialogues to calibrate on
+    no_fold_from: Count = 200  # scored turns from which these dialogues are evidence enough, without folds
 
 
 class Decide(Section):
-    target_precision: Share = 0.9  # of the answers given, how many must be right
+    target_precision: Share = 0.85  # of the answers given, how many must be right
     out_of_scope_share: Share = 0.3  # of the questions to expect, how many the pairs do not answer
-    clarify_precision: Share = 0.8  # of the clarifications, how many must offer the right answer
+    clarify_precision: Share = 0.9  # of the clarifications, how many must offer the right answer
 
 
 class Settings(Section):
@@ -101,6 +106,13 @@ class Settings(Section):
     rerank: Rerank = Rerank()
     calibrate: Calibrate = Calibrate()
     decide: Decide = Decide()
+
+    def aiming_at(self, precision: float | None) -> "Settings":
+        """With another target precision, where one is given. Raises SettingsError."""
+        if precision is None:
+            return self
+        values = self.model_dump(mode="json")
+        return self.parse(values | {"decide": values["decide"] | {"target_precision": precision}}, "precision")
 
     def route(self, language: str) -> Route:
         """The models for a language; `*` where it has none of its own."""

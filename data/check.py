@@ -1,11 +1,12 @@
 """Whether the demo company's data is what its card says: `python data/check.py [FOLDER]`.
 
-In: pairs_{en,zh}.csv and dialogues_{en,zh}.jsonl of a folder (data/demo). Out: a table of counts on standard
-output and, on standard error, each offence with its file and line; exit code 1 where there is one. `--write` also
-puts the table into data/README.md.
+In: pairs_{en,zh}.csv, development_{en,zh}.jsonl and dialogues_{en,zh}.jsonl of a folder (data/demo). Out: a table
+of counts on standard output and, on standard error, each offence with its file and line; exit code 1 where there
+is one. `--write` also puts the table into data/README.md.
 
 What it guards above all is the split: a bot is judged by the dialogues, so no text of theirs may be among the
-questions that it learns from, in whichever language.
+questions that it learns from, nor, where it is scored, among those that it is calibrated on, in whichever
+language.
 """
 
 import argparse
@@ -32,8 +33,8 @@ COUNTS = re.compile("<!-- counts:begin -->.*<!-- counts:end -->", re.DOTALL)
 LANGUAGES = {"en": "English", "zh": "Chinese"}
 LEAST_ANSWERS = 80  # in each language
 LEAST_QUESTIONS = 1200  # in all
-LEAST_DIALOGUES = 150  # in each language
-LEAST_USER_TURNS = 500  # in each language
+LEAST_DIALOGUES = 75  # held out, in each language
+LEAST_USER_TURNS = 250  # of these dialogues
 OUT_OF_SCOPE = (0.20, 0.32)  # share of the scored turns of each language
 ALIKE = 92.0  # rapidfuzz ratio, per cent, from which two texts are near duplicates
 ALIKE_LENGTH = 8  # letters; shorter texts are alike by chance
@@ -70,6 +71,7 @@ class Part:
     questions: tuple[Question, ...]
     held_out: Mapping[str, HeldOutDialogue]  # by file and line
     asked: tuple[Asked, ...]
+    development: tuple[Asked, ...]
 
     @classmethod
     def read(cls, folder: Path, language: str) -> "Part":
@@ -83,16 +85,9 @@ class Part:
             )
             for row in read_table(pairs).rows
         ]
-        lines = enumerate(read_text(dialogues).split("\n"), start=1)
-        places = [f"{dialogues}, line {number}" for number, line in lines if line.strip()]
-        held_out = dict(zip(places, read_dialogues([dialogues]), strict=True))
-        asked = [
-            Asked(f"{place}, turn {number}", turn.text, turn.expected)
-            for place, dialogue in held_out.items()
-            for number, turn in enumerate(dialogue.turns, start=1)
-            if turn.role is Role.USER
-        ]
-        return cls(language, pairs, dialogues, tuple(questions), held_out, tuple(asked))
+        held_out = _by_place(dialogues)
+        development = _by_place(folder / f"development_{language}.jsonl")
+        return cls(language, pairs, dialogues, tuple(questions), held_out, _asked(held_out), _asked(development))
 
     @property
     def answer_ids(self) -> frozenset[str]:
@@ -100,11 +95,26 @@ class Part:
 
     @property
     def scored(self) -> list[Asked]:
-        return [turn for turn in self.asked if turn.expected is not None]
+        return _scored(self.asked)
 
     @property
     def out_of_scope(self) -> list[Asked]:
         return [turn for turn in self.asked if turn.expected == ()]
+
+
+def _by_place(path: Path) -> Mapping[str, HeldOutDialogue]:
+    lines = enumerate(read_text(path).split("\n"), start=1)
+    places = [f"{path}, line {number}" for number, line in lines if line.strip()]
+    return dict(zip(places, read_dialogues([path]), strict=True))
+
+
+def _asked(dialogues: Mapping[str, HeldOutDialogue]) -> tuple[Asked, ...]:
+    return tuple(
+        Asked(f"{place}, turn {number}", turn.text, turn.expected)
+        for place, dialogue in dialogues.items()
+        for number, turn in enumerate(dialogue.turns, start=1)
+        if turn.role is Role.USER
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -151,6 +161,7 @@ def _counts(part: Part) -> Mapping[str, str]:
         "scored user turns": f"{scored:,}",
         "of these, nothing answers (out of scope)": f"{outside:,} ({outside / max(scored, 1):.1%})",
         "of these, several answers are right": f"{several:,}",
+        "scored turns to calibrate and develop on": f"{len(_scored(part.development)):,}",
     }
 
 
@@ -166,7 +177,10 @@ def offences(parts: Sequence[Part]) -> Iterator[str]:
         yield f"{files}: {len(questions):,} questions in all; at least {LEAST_QUESTIONS:,} are needed"
     yield from _same_answers(parts)
     yield from _twice(questions)
-    yield from _leaks(questions, [turn for part in parts for turn in part.asked])
+    held_out = [turn for part in parts for turn in part.asked]
+    development = [turn for part in parts for turn in part.development]
+    yield from _leaks("training question", questions, [*held_out, *development])
+    yield from _leaks("development text", _scored(development), _scored(held_out))
 
 
 def _sizes(part: Part) -> Iterator[str]:
@@ -238,19 +252,23 @@ def _twice(questions: Sequence[Question]) -> Iterator[str]:
             yield f"{question.place}: the question {question.text!r} is already at {earlier.place}"
 
 
-def _leaks(questions: Sequence[Question], asked: Sequence[Asked]) -> Iterator[str]:
-    """Held-out texts that are training questions, or nearly."""
-    known = [letters(question.text) for question in questions]
+def _scored(turns: Sequence[Asked]) -> list[Asked]:
+    return [turn for turn in turns if turn.expected is not None]
+
+
+def _leaks(what: str, known: Sequence[Question | Asked], asked: Sequence[Asked]) -> Iterator[str]:
+    """Texts of one side of a split that are on the other side, or nearly."""
+    texts = [letters(one.text) for one in known]
     held = [letters(turn.text) for turn in asked]
-    ratios = process.cdist(held, known, scorer=fuzz.ratio, score_cutoff=ALIKE, dtype=np.float32)
+    ratios = process.cdist(held, texts, scorer=fuzz.ratio, score_cutoff=ALIKE, dtype=np.float32)
     for row, column in np.argwhere(ratios >= ALIKE).tolist():
-        turn, question = asked[row], questions[column]
-        if held[row] == known[column]:
-            yield f"{turn.place}: {turn.text!r} is the training question at {question.place}"
-        elif min(len(held[row]), len(known[column])) >= ALIKE_LENGTH:
+        turn, other = asked[row], known[column]
+        if held[row] == texts[column]:
+            yield f"{turn.place}: {turn.text!r} is the {what} at {other.place}"
+        elif min(len(held[row]), len(texts[column])) >= ALIKE_LENGTH:
             yield (
-                f"{turn.place}: {turn.text!r} is {ratios[row, column]:.0f} % like the training question "
-                f"{question.text!r} at {question.place}"
+                f"{turn.place}: {turn.text!r} is {ratios[row, column]:.0f} % like the {what} {other.text!r} "
+                f"at {other.place}"
             )
 
 

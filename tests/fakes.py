@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from chatbot.decide import EVIDENCE, SIGNS, Calibration
+from chatbot.decide import EVIDENCE, SIGNS, Calibration, Confidence
 from chatbot.domain import (
     Action,
     Candidate,
@@ -275,16 +275,20 @@ def calibration(
     def weights(names: Sequence[str], given: Mapping[str, float] | None) -> tuple[float, ...]:
         return tuple((given if given is not None else {}).get(name, 0.0) for name in names)
 
-    return Calibration(
-        mean=(0.0,) * len(EVIDENCE),
-        spread=(1.0,) * len(EVIDENCE),
-        fusion=weights(EVIDENCE, fusion),
+    confidence = Confidence(
         first=weights(SIGNS, first),
         first_bias=first_bias,
         any=weights(SIGNS, any_),
         any_bias=any_bias,
         answer_threshold=answer_threshold,
         clarify_threshold=clarify_threshold,
+    )
+    return Calibration(
+        mean=(0.0,) * len(EVIDENCE),
+        spread=(1.0,) * len(EVIDENCE),
+        fusion=weights(EVIDENCE, fusion),
+        alone=confidence,
+        later=confidence,
         matching=matching,
     )
 

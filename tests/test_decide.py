@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -57,6 +58,15 @@ class TestDecide:
     def test_a_threshold_above_one_never_answers(self) -> None:
         never = calibration({"similarity": 1}, {}, 50, {}, 50, answer_threshold=1.1, clarify_threshold=1.1)
         assert outcome(decide(found(1.0), never)) == (Action.HAND_OVER, Reason.UNSURE)
+
+    def test_a_message_in_the_middle_of_a_conversation_has_a_confidence_of_its_own(self) -> None:
+        sure = replace(BY_SIMILARITY, later=replace(BY_SIMILARITY.later, first_bias=-65.0))
+        alone, later = (decide(found(0.7), sure, later=later) for later in (False, True))
+        assert (outcome(alone), outcome(later)) == (
+            (Action.HAND_OVER, Reason.UNSURE),
+            (Action.ANSWER, Reason.CONFIDENT),
+        )
+        assert later.confidence == pytest.approx(sigmoid(5))
 
     def test_candidates_keep_their_order_and_share_what_is_left_by_their_scores(self) -> None:
         # first is right: 0.5; one of the first three: 0.9. The second and third share 0.4 as 3 to 1.
@@ -136,16 +146,8 @@ class TestSigns:
 
 class TestCalibration:
     def test_evidence_is_counted_in_spreads_above_the_wrong_answers_mean(self) -> None:
-        level = Calibration(
-            mean=(0.5, 1, 0, 0, 0, 0),
-            spread=(0.25, 2, 1, 1, 1, 1),
-            fusion=(1, 10, 0, 0, 0, 0),
-            first=(0,) * 9,
-            first_bias=0,
-            any=(0,) * 9,
-            any_bias=0,
-            answer_threshold=0.5,
-            clarify_threshold=0.5,
+        level = replace(
+            calibration({}), mean=(0.5, 1, 0, 0, 0, 0), spread=(0.25, 2, 1, 1, 1, 1), fusion=(1, 10, 0, 0, 0, 0)
         )
         values = np.array([[1.0, 3, 0, 0, 0, 0], [0.5, 1, 9, 9, 9, 9]])
         assert level.standard(values).tolist() == [[2, 1, 0, 0, 0, 0], [0, 0, 9, 9, 9, 9]]

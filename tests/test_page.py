@@ -360,7 +360,19 @@ class TestInABrowser:
         customer.page.fill("#msg textarea", "only once please")
         customer.page.dblclick("#msg button.submit-button")
         customer.hears("You asked: 3 words.")
+        customer.page.wait_for_timeout(500)
+        expect(customer.page.locator("#note")).to_contain_text("handbook")
         assert customer.kept() == ["only once please"]
+
+    def test_what_is_sent_while_an_answer_still_appears_is_asked_after_it(self, visit: Visit) -> None:
+        customer = visit()
+        customer.page.fill("#msg textarea", "first question here")
+        customer.page.press("#msg textarea", "Enter")
+        expect(customer.page.locator('#chat [data-testid="user"]')).to_have_count(1)
+        customer.page.fill("#msg textarea", "second one")
+        customer.page.press("#msg textarea", "Enter")
+        customer.hears("You asked: 3 words.", "You asked: 2 words.")
+        assert customer.kept() == ["first question here", "second one"]
 
     def test_a_phone_needs_no_sideways_scrolling_and_the_panel_is_closed(self, visit: Visit) -> None:
         customer = visit(width=360, height=740)

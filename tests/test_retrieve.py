@@ -124,6 +124,39 @@ class TestOrder:
         assert form(" Ｐarcel\n late ", casefold=False) == "Parcel late"
 
 
+class TestReadings:
+    """A message that is read by itself and after what was said before."""
+
+    def test_evidence_is_the_mean_and_the_cross_encoder_reads_the_words_alone(self) -> None:
+        reranker = FakeReranker()
+        retriever = line(PARCEL, REFUND, reranker=reranker)
+        (found,) = retriever.retrieve_read([["and the refund", "and the refund parcel"]])
+        # alone (0, 1, 0, 1)/√2 against itself and (1, 0, 0, 1)/√2; together (1, 1, 0, 1)/√3 against both
+        both = 2 / math.sqrt(6)
+        assert [c.pair for c in found.candidates] == [REFUND, PARCEL]
+        assert [c.similarity for c in found.candidates] == pytest.approx([(1 + both) / 2, (0.5 + both) / 2])
+        assert sorted(reranker.read) == [
+            ("and the refund", "refund when"),
+            ("and the refund", "where is my parcel"),
+        ]
+
+    def test_messages_with_one_reading_and_with_several_share_a_batch(self) -> None:
+        retriever = line(PARCEL, LATE, REFUND, INVOICE, reranker=FakeReranker())
+        messages = [
+            ["refund"],
+            ["late", "late parcel", "late your parcel was sent"],
+            ["invoice", "invoice refund"],
+        ]
+        together = [found.candidates for found in retriever.retrieve_read(messages)]
+        assert together == [retriever.retrieve_read([message])[0].candidates for message in messages]
+        assert together[0] == ask(retriever, "refund")
+
+    def test_no_more_answers_than_asked_for(self) -> None:
+        retriever = line(PARCEL, REFUND, INVOICE, answers=1)
+        (found,) = retriever.retrieve_read([["parcel", "refund", "invoice"]])
+        assert len(found.candidates) == 1
+
+
 class TestReranking:
     LEVEL = calibration({"relevance": 1})
 
@@ -161,6 +194,14 @@ class TestReranking:
             ("A", 0.5, 0, 1),  # 2 · 0.5 - 0.5 · 0
             ("B", 1, 2, 1),  # 2 · 1 - 0.5 · 2
         ]
+
+    def test_only_the_most_promising_answers_are_read_and_the_least_stands_in_for_the_others(self) -> None:
+        reranker = FakeReranker()
+        level = calibration({"similarity": 1, "relevance": 0.01})
+        pairs = (pair("parcel x", "A0"), pair("parcel x y", "A1"), REFUND)
+        found = ask(line(*pairs, reranker=reranker, level=level, rerank_answers=2), "parcel")
+        assert sorted(reranker.read) == [("parcel", "parcel x"), ("parcel", "parcel x y")]
+        assert [c.relevance for c in found] == [0, -1, -1]  # the last is REFUND's, which was not read
 
     def test_without_a_cross_encoder_relevance_is_nought(self) -> None:
         assert [c.relevance for c in ask(line(PARCEL, REFUND), "parcel")] == [0, 0]

@@ -2,7 +2,8 @@
 
 In: `Sample`s, each a held-out question with the candidates' evidence as the bot saw it, made with models and an
 index that did not contain that question (learn/train.py). A question whose answer was hidden altogether is a
-sample of 'nothing answers this'. Out: a `Calibration` (decide.py).
+sample of 'nothing answers this'. Labelled dialogues give samples of a second kind: rarer, but of what customers
+really write, and of follow-ups. Out: a `Calibration` (decide.py).
 
 Every fit starts from a prior and leaves it only as far as the evidence carries: with no samples the result is
 the prior itself, so a bot with one question an answer still works.
@@ -15,17 +16,15 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import expit, log_expit, logsumexp
 
-from chatbot.decide import OFFERED, SIGNS, Calibration, Floats, signs
+from chatbot.decide import OFFERED, SIGNS, Calibration, Confidence, Floats, signs
 from chatbot.settings import Decide
 
 MARGIN_OF_CAUTION = 10.0  # strength of the priors, in units of samples
+HEARD_CAUTION = 2.0  # where dialogues say how sure to be: customers' own words are trusted sooner
 LEAST_SPREAD = 1e-3
 BIAS_PULL = 0.1  # of that strength: how often the bot is right differs most from bot to bot
 
-PRIOR = Calibration(
-    mean=(0.45, -3.0, 0.22, 0.38, 0.35, 0.26),
-    spread=(0.14, 2.0, 0.21, 0.39, 0.14, 0.14),
-    fusion=(1.0, 0.5, 0.2, 0.2, 0.5, 0.2),
+SURE = Confidence(
     first=(0.3, 0.3, 0.0, 0.3, 0.1, 0.0, 0.0, 0.3, 0.1),
     first_bias=-3.0,
     any=(0.3, 0.0, 0.0, 0.3, 0.1, 0.0, 0.0, 0.3, 0.1),
@@ -33,42 +32,69 @@ PRIOR = Calibration(
     answer_threshold=0.8,
     clarify_threshold=0.7,
 )
+PRIOR = Calibration(
+    mean=(0.45, -3.0, 0.22, 0.38, 0.35, 0.26),
+    spread=(0.14, 2.0, 0.21, 0.39, 0.14, 0.14),
+    fusion=(1.0, 0.5, 0.2, 0.2, 0.5, 0.2),
+    alone=SURE,
+    later=SURE,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
     """A held-out question: evidence [n, len(EVIDENCE)] of its candidates, the position of the right one among
-    them (None: not found, or there is none), and whether any pair answers it."""
+    them (None: not found, or there is none), whether any pair answers it, and whether it was read together with
+    what was said before."""
 
     evidence: Floats
     right: int | None
     answerable: bool
+    later: bool = False
 
 
-def calibrate(samples: Sequence[Sample], settings: Decide, prior: Calibration = PRIOR) -> Calibration:
-    """Fit everything on `samples`; deterministic."""
-    samples = [s for s in samples if len(s.evidence)]
-    if not samples:
-        return prior
-    calibration = replace(_standardised(samples, prior), fitted_on=len(samples))
-    calibration = replace(calibration, fusion=_fusion(samples, calibration))
+def calibrate(samples: Sequence[Sample], settings: Decide, heard: Sequence[Sample] = ()) -> Calibration:
+    """Fit everything on `samples`, and then on those `heard` in dialogues, where there are any; deterministic.
+
+    Held-out pairs give the confidence that the dialogues start from; what these lack, they leave as it is."""
+    samples, heard = ([s for s in given if len(s.evidence)] for given in (samples, heard))
+    if not samples and not heard:
+        return PRIOR
+    calibration = replace(_standardised([*samples, *heard], PRIOR), fitted_on=len(samples) + len(heard))
+    calibration = replace(calibration, fusion=_fusion([*samples, *heard], calibration))
+    start = _confidence(samples, SURE, calibration, settings, MARGIN_OF_CAUTION, settings.out_of_scope_share)
+    alone = _confidence([s for s in heard if not s.later], start, calibration, settings, HEARD_CAUTION)
+    later = _confidence([s for s in heard if s.later], alone, calibration, settings, HEARD_CAUTION)
+    return replace(calibration, alone=alone, later=later)
+
+
+def _confidence(
+    samples: Sequence[Sample],
+    prior: Confidence,
+    calibration: Calibration,
+    settings: Decide,
+    caution: float,
+    out_of_scope_share: float | None = None,
+) -> Confidence:
+    """How sure to be: `prior` as far as the samples do not say otherwise. Unanswerable ones count as
+    `out_of_scope_share` of all, or as often as they come. From questions of one kind it cannot be learnt."""
     if len({sample.answerable for sample in samples}) < 2:
-        return calibration  # how sure to be cannot be learnt from questions of one kind: the prior says it
-    x, first, among, weights = _judged(samples, calibration, settings.out_of_scope_share)
-    first_weights = _logistic(x, first, weights, np.array([*prior.first, prior.first_bias]))
-    any_weights = _logistic(x, among, weights, np.array([*prior.any, prior.any_bias]))
-    calibration = replace(
-        calibration,
+        return prior
+    x, first, among, weights = _judged(samples, calibration, out_of_scope_share)
+    first_weights = _logistic(x, first, weights, np.array([*prior.first, prior.first_bias]), caution)
+    any_weights = _logistic(x, among, weights, np.array([*prior.any, prior.any_bias]), caution)
+    fitted = replace(
+        prior,
         first=tuple(first_weights[:-1].tolist()),
         first_bias=float(first_weights[-1]),
         any=tuple(any_weights[:-1].tolist()),
         any_bias=float(any_weights[-1]),
     )
-    p_first, p_any = calibration.confidence(x)
+    p_first, p_any = fitted.of(x)
     answer = threshold(p_first, first, weights, settings.target_precision)
     asked = p_first < answer
     clarify = threshold(p_any[asked], among[asked], weights[asked], settings.clarify_precision)
-    return replace(calibration, answer_threshold=answer, clarify_threshold=clarify)
+    return replace(fitted, answer_threshold=answer, clarify_threshold=clarify)
 
 
 def threshold(confidence: Floats, right: Floats, weights: Floats, precision: float) -> float:
@@ -127,10 +153,10 @@ def _fusion(samples: Sequence[Sample], calibration: Calibration) -> tuple[float,
 
 
 def _judged(
-    samples: Sequence[Sample], calibration: Calibration, out_of_scope_share: float
+    samples: Sequence[Sample], calibration: Calibration, out_of_scope_share: float | None
 ) -> tuple[Floats, Floats, Floats, Floats]:
     """Signs [n, len(SIGNS)], whether the first answer and one of the first three is right [n], and weights [n]
-    that give unanswerable questions their expected share."""
+    that give unanswerable questions their expected share, if one is given."""
     x, first, among = [], [], []
     for sample in samples:
         order = np.argsort(-calibration.score(sample.evidence), kind="stable")
@@ -141,17 +167,17 @@ def _judged(
     answerable = np.array([s.answerable for s in samples])
     inside, outside = int(answerable.sum()), int((~answerable).sum())
     weights = np.ones(len(samples))
-    if inside and outside:
+    if out_of_scope_share is not None:
         weights[answerable] = (1 - out_of_scope_share) * len(samples) / inside
         weights[~answerable] = out_of_scope_share * len(samples) / outside
     return np.array(x), np.array(first, dtype=float), np.array(among, dtype=float), weights
 
 
-def _logistic(x: Floats, y: Floats, weights: Floats, prior: Floats) -> Floats:
+def _logistic(x: Floats, y: Floats, weights: Floats, prior: Floats, caution: float) -> Floats:
     """Weights [k + 1], bias last, of a logistic regression pulled towards `prior`. More evidence never speaks
     against an answer, so no weight is below zero."""
     design = np.column_stack([x, np.ones(len(x))])
-    pull = MARGIN_OF_CAUTION * np.append(np.maximum(x.std(0), LEAST_SPREAD) ** 2, BIAS_PULL)
+    pull = caution * np.append(np.maximum(x.std(0), LEAST_SPREAD) ** 2, BIAS_PULL)
 
     def loss(beta: Floats) -> tuple[float, Floats]:
         logits = design @ beta

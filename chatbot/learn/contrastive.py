@@ -6,20 +6,25 @@ positive: another question of its answer, the answer's own text, or, where the a
 question with slips of the finger.
 
 Loss: InfoNCE in both directions (van den Oord et al. 2018, https://arxiv.org/abs/1807.03748) over the batch,
-where texts of the same answer are not counted as negatives. Word embeddings stay frozen: a few thousand pairs
-teach them nothing, and they are most of the weights.
+where texts of the same answer are not counted as negatives. Word embeddings and the lower layers stay frozen: a
+few thousand pairs teach them nothing, and what they make of a text need be computed only once. No dropout: its
+random numbers take a quarter of a step on a CPU.
 """
 
 import random
+from collections import ChainMap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
+from torch import nn
 from torch.nn.functional import cross_entropy, normalize
+from torch.nn.utils.rnn import pad_sequence
 from tqdm import tqdm
+from transformers import BertModel
 
-from chatbot.learn.relevance import optimiser, step
+from chatbot.learn.relevance import frozen_layers, optimiser, step
 from chatbot.settings import Encode
 
 CHUNK = 16  # texts in one forward pass, of similar length, so that little is padding
@@ -27,6 +32,7 @@ ANSWER_SHARE = 0.25  # of the anchors, how many meet the answer's own text inste
 SLIP_SHARE = 0.2  # of the texts, how many get a slip of the finger
 REFRESH = 25  # batches before the confusable answers are looked for again
 SAMPLED_ANSWERS = 256  # answers among which confusable ones are looked for at each refresh
+ROOM = 200_000  # tokens whose vectors, as the frozen layers leave them, are kept: 300 MB of 384 float32 each
 
 
 class TrainableEncoder(Protocol):
@@ -47,26 +53,66 @@ class Labelled:
 
 def tune_encoder(encoder: TrainableEncoder, texts: Labelled, settings: Encode, *, seed: int, label: str) -> None:
     """Train `encoder.model` in place; nothing happens with fewer than two answers or no epochs."""
-    steps = min(
-        max(round(settings.epochs * len(texts.questions) / settings.anchors), settings.min_steps),
-        settings.max_steps,
-    )
+    number = len(texts.questions)
+    least = settings.few_steps if number <= settings.few_pairs else settings.min_steps
+    steps = min(max(round(settings.epochs * number / settings.anchors), least), settings.max_steps)
     if settings.epochs == 0 or len(set(texts.answers)) < 2:
         return
     torch.manual_seed(seed)
     model = encoder.model
     optimizer, schedule = optimiser(model, settings.rate, steps, settings.frozen)
-    model.train()
-    batches = _batches(encoder, texts, settings.anchors, random.Random(seed))
+    halves = Halves(model, frozen_layers(model, settings.frozen)) if settings.frozen else None
+    batches = _batches(encoder, halves, texts, settings.anchors, random.Random(seed))
     for _ in tqdm(range(steps), desc=label, unit="step"):
         left, right, labels = next(batches)
-        vectors = embed(encoder, left + right)
+        vectors = embed(encoder, left + right, halves)
         loss = info_nce(vectors[: len(left)], vectors[len(left) :], torch.as_tensor(labels), settings.temperature)
         step(loss, model, optimizer, schedule)
-    model.eval()
 
 
-def embed(encoder: TrainableEncoder, texts: Sequence[str]) -> torch.Tensor:
+class Halves:
+    """A BERT in two parts that share its weights: what the frozen lower one makes of a text is kept."""
+
+    def __init__(self, model: Any, frozen: int) -> None:
+        layers = model.encoder.layer
+        self.lower = _part(model, model.embeddings, layers[:frozen])
+        self.upper = _part(model, _AsGiven(), layers[frozen:])
+        self.kept: dict[tuple[int, ...], torch.Tensor] = {}
+        self.room = ROOM
+
+    def __call__(self, rows: Sequence[Sequence[int]], tokenizer: Any) -> tuple[torch.Tensor, torch.Tensor]:
+        """Word vectors [n, longest, dim] of token rows, with gradient, and their mask [n, longest]."""
+        fresh = {tuple(row): torch.empty(0) for row in rows if tuple(row) not in self.kept}
+        if fresh:
+            with torch.no_grad():
+                batch = tokenizer.pad({"input_ids": [list(row) for row in fresh]}, return_tensors="pt")
+                hidden = self.lower(**batch).last_hidden_state
+            fresh = {row: hidden[i, : len(row)].clone() for i, row in enumerate(fresh)}
+        known = ChainMap(fresh, self.kept)
+        half = pad_sequence([known[tuple(row)] for row in rows], batch_first=True)
+        mask = pad_sequence([torch.ones(len(row), dtype=torch.long) for row in rows], batch_first=True)
+        if (need := sum(map(len, fresh))) <= self.room:
+            self.kept |= fresh
+            self.room -= need
+        return self.upper(inputs_embeds=half, attention_mask=mask).last_hidden_state, mask
+
+
+class _AsGiven(nn.Module):
+    """Stands in for the embeddings of a part that begins in the middle."""
+
+    def forward(self, inputs_embeds: torch.Tensor, **_: Any) -> torch.Tensor:
+        return inputs_embeds
+
+
+def _part(model: Any, embeddings: nn.Module, layers: Sequence[nn.Module]) -> Any:
+    with torch.device("meta"):  # a frame without memory
+        part = BertModel(model.config, add_pooling_layer=False)
+    part.embeddings = embeddings
+    part.encoder.layer = nn.ModuleList(layers)
+    return part.eval()
+
+
+def embed(encoder: TrainableEncoder, texts: Sequence[str], halves: Halves | None = None) -> torch.Tensor:
     """Mean-pooled unit vectors [n, dim] with gradient; texts of similar length share a pass."""
     tokenizer = encoder.tokenizer
     prefixed = [encoder.prefix + text for text in texts]
@@ -76,12 +122,14 @@ def embed(encoder: TrainableEncoder, texts: Sequence[str]) -> torch.Tensor:
     order = sorted(range(len(tokens)), key=lambda i: len(tokens[i]))
     pooled = []
     for start in range(0, len(order), CHUNK):
-        batch = tokenizer.pad(
-            {"input_ids": [tokens[i] for i in order[start : start + CHUNK]]}, return_tensors="pt"
-        )
-        hidden = encoder.model(**batch).last_hidden_state
-        mask = batch["attention_mask"].unsqueeze(-1).to(hidden.dtype)
-        pooled.append((hidden * mask).sum(1) / mask.sum(1))
+        rows = [tokens[i] for i in order[start : start + CHUNK]]
+        if halves is None:
+            batch = tokenizer.pad({"input_ids": rows}, return_tensors="pt")
+            hidden, mask = encoder.model(**batch).last_hidden_state, batch["attention_mask"]
+        else:
+            hidden, mask = halves(rows, tokenizer)
+        weight = mask.unsqueeze(-1).to(hidden.dtype)
+        pooled.append((hidden * weight).sum(1) / weight.sum(1))
     return normalize(torch.cat(pooled)[torch.as_tensor(order).argsort()], dim=1)
 
 
@@ -108,14 +156,14 @@ def slip(text: str, chance: random.Random) -> str:
 
 
 def _batches(
-    encoder: TrainableEncoder, texts: Labelled, size: int, chance: random.Random
+    encoder: TrainableEncoder, halves: Halves | None, texts: Labelled, size: int, chance: random.Random
 ) -> Iterator[tuple[list[str], list[str], list[int]]]:
     """Endless batches (left texts, right texts, answers): half by chance, half from one confusable group."""
     of_answer: dict[int, list[int]] = {}
     for question, answer in enumerate(texts.answers):
         of_answer.setdefault(answer, []).append(question)
     while True:
-        groups = _confusable(encoder, texts, of_answer, size // 4, chance)
+        groups = _confusable(encoder, halves, texts, of_answer, size // 4, chance)
         for _ in range(REFRESH):
             anchors = chance.sample(range(len(texts.questions)), min(size // 2, len(texts.questions)))
             anchors += [chance.choice(of_answer[answer]) for answer in chance.choice(groups) for _ in range(2)]
@@ -141,12 +189,15 @@ def _maybe_slip(text: str, chance: random.Random) -> str:
 
 @torch.no_grad()
 def _confusable(
-    encoder: TrainableEncoder, texts: Labelled, of_answer: dict[int, list[int]], k: int, chance: random.Random
+    encoder: TrainableEncoder,
+    halves: Halves | None,
+    texts: Labelled,
+    of_answer: dict[int, list[int]],
+    k: int,
+    chance: random.Random,
 ) -> list[list[int]]:
     """Groups of k answers that lie close together, judged by one sampled question of each answer."""
     names = chance.sample(sorted(of_answer), min(len(of_answer), SAMPLED_ANSWERS))
-    encoder.model.eval()
-    vectors = embed(encoder, [texts.questions[chance.choice(of_answer[name])] for name in names])
-    encoder.model.train()
+    vectors = embed(encoder, [texts.questions[chance.choice(of_answer[name])] for name in names], halves)
     near = torch.topk(vectors @ vectors.T, min(k, len(names))).indices.tolist()
     return [[names[n] for n in group] for group in near]

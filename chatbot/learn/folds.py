@@ -3,22 +3,24 @@
 In: the pairs of one language. Out: `Split`s (kept, asked, hidden), and, from a bot built on what was kept,
 the `Sample`s that calibration is fitted on. *Asked* questions have an answer among the kept pairs; *hidden*
 questions belonged to answers that were left out whole, so for them 'nothing answers this' is the truth.
+Dialogues that were labelled to calibrate by give samples too: of real wordings, and of follow-ups.
 """
 
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
+from tqdm import tqdm
 
+from chatbot.converse import readings
 from chatbot.decide import evidence
-from chatbot.domain import QAPair, Vectors
+from chatbot.domain import Conversation, HeldOutDialogue, QAPair, Role, Turn
 from chatbot.learn.calibrate import Sample
 from chatbot.retrieve import Retriever
 from chatbot.settings import Calibrate
 
 LEAST_ANSWERS = 4  # fewer answers than this are not hidden: too little would be left to choose from
-BATCH = 64
+BATCH = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +30,8 @@ class Split:
     hidden: tuple[QAPair, ...]
 
 
-def split(pairs: Sequence[QAPair], vectors: Vectors, settings: Calibrate, folds: int, seed: int) -> list[Split]:
-    """One split a fold. Different folds hide different answers; every kept answer keeps at least one question.
-
-    `vectors` are those of the pairs' questions. Half of the answers have chance questions held out, half a
-    question together with its nearest ones: customers word things in ways that no historical question comes
-    close to, more often than a chance sample of a company's own list shows.
-    """
+def split(pairs: Sequence[QAPair], settings: Calibrate, folds: int, seed: int) -> list[Split]:
+    """One split a fold. Different folds hide different answers; every kept answer keeps at least one question."""
     chance = random.Random(seed)
     of_answer: dict[str, list[int]] = {}
     for row, pair in enumerate(pairs):
@@ -45,14 +42,10 @@ def split(pairs: Sequence[QAPair], vectors: Vectors, settings: Calibrate, folds:
     for fold in range(folds):
         hidden_ids = {answer_ids[(fold * size + i) % len(answer_ids)] for i in range(size)}
         asked: list[int] = []
-        for number, answer_id in enumerate(answer_ids):
+        for answer_id in answer_ids:
             if answer_id not in hidden_ids:
                 own = of_answer[answer_id]
-                count = min(len(own) - 1, max(1, round(settings.held_out * len(own))))
-                together = (number + fold) % 2 == 1
-                asked += (
-                    _nearest(chance.choice(own), own, vectors)[:count] if together else chance.sample(own, count)
-                )
+                asked += chance.sample(own, min(len(own) - 1, max(1, round(settings.held_out * len(own)))))
         asked = chance.sample(asked, min(len(asked), settings.hidden_limit))
         hidden = [row for answer_id in sorted(hidden_ids) for row in of_answer[answer_id]]
         out = {*asked, *hidden}
@@ -64,12 +57,6 @@ def split(pairs: Sequence[QAPair], vectors: Vectors, settings: Calibrate, folds:
             )
         )
     return splits
-
-
-def _nearest(row: int, rows: Sequence[int], vectors: Vectors) -> list[int]:
-    """`rows` by their similarity to `row`, itself first."""
-    similarity = vectors[list(rows)] @ vectors[row]
-    return [rows[i] for i in np.argsort(-similarity, kind="stable")]
 
 
 def samples(retriever: Retriever, held_out: Split) -> list[Sample]:
@@ -85,6 +72,31 @@ def samples(retriever: Retriever, held_out: Split) -> list[Sample]:
             places = [i for i, c in enumerate(candidates) if answerable and c.pair.answer_id == pair.answer_id]
             found.append(Sample(evidence(candidates), places[0] if places else None, answerable))
     return found if held_out.hidden else [*found, *map(_without_right, found)]
+
+
+def heard(retriever: Retriever, dialogues: Sequence[HeldOutDialogue], limit: int, seed: int) -> list[Sample]:
+    """What a bot finds for the scored turns of dialogues (`limit` of them by chance), read as `Chatbot.reply`
+    reads them. Where several answers are right, the best of them stands for all."""
+    asked = [
+        (readings(Conversation(turns=tuple(Turn(t.role, t.text) for t in dialogue.turns[:i])), turn.text), turn)
+        for dialogue in dialogues
+        for i, turn in enumerate(dialogue.turns)
+        if turn.role is Role.USER and turn.expected is not None
+    ]
+    asked = random.Random(seed).sample(asked, min(limit, len(asked)))
+    found = []
+    for start in tqdm(range(0, len(asked), BATCH), desc="asking what the dialogues ask", unit="batch"):
+        batch = asked[start : start + BATCH]
+        for (texts, turn), retrieved in zip(
+            batch, retriever.retrieve_read([texts for texts, _ in batch]), strict=True
+        ):
+            expected, candidates = turn.expected or (), retrieved.candidates
+            right = [i for i, c in enumerate(candidates) if c.pair.answer_id in expected]
+            kept = [row for row in range(len(candidates)) if row not in right[1:]]
+            found.append(
+                Sample(evidence(candidates)[kept], right[0] if right else None, bool(expected), len(texts) > 1)
+            )
+    return found
 
 
 def _without_right(sample: Sample) -> Sample:

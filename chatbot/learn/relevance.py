@@ -48,7 +48,6 @@ def tune_reranker(
     )
     torch.manual_seed(seed)
     optimizer, schedule = optimiser(model, settings.rate, steps, settings.frozen)
-    model.train()
     batches = _batches(lists, settings.lists, random.Random(seed))
     for _ in tqdm(range(steps), desc=label, unit="step"):
         batch = next(batches)
@@ -57,7 +56,6 @@ def tune_reranker(
             [text for ranked in batch for text in ranked.texts],
         )
         step(list_loss(logits, batch), model, optimizer, schedule)
-    model.eval()
 
 
 def list_loss(logits: torch.Tensor, batch: Sequence[RankedList]) -> torch.Tensor:
@@ -78,7 +76,7 @@ def optimiser(model: Any, rate: float, steps: int, frozen: float) -> tuple[torch
     `frozen` share of the layers, from the bottom."""
     layers = model.base_model.encoder.layer
     model.requires_grad_(True)  # a copy of a tuned model brings along what was frozen there
-    for part in (model.base_model.embeddings, *layers[: round(frozen * len(layers))]) if frozen else ():
+    for part in (model.base_model.embeddings, *layers[: frozen_layers(model, frozen)]) if frozen else ():
         part.requires_grad_(False)
     model.get_input_embeddings().weight.requires_grad_(False)
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
@@ -88,6 +86,12 @@ def optimiser(model: Any, rate: float, steps: int, frozen: float) -> tuple[torch
         optimizer, rate, total_steps=steps, pct_start=warm_up, anneal_strategy="linear", cycle_momentum=False
     )
     return optimizer, schedule
+
+
+def frozen_layers(model: Any, share: float) -> int:
+    """How many layers, from the bottom, a share of them is; one at least is left to learn."""
+    count = len(model.base_model.encoder.layer)
+    return min(round(share * count), count - 1)
 
 
 def step(loss: torch.Tensor, model: Any, optimizer: torch.optim.Optimizer, schedule: Any) -> None:

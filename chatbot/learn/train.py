@@ -5,7 +5,7 @@
               that encoder (learn/relevance.py)
     sample    what this bot makes of the held-out questions                            (learn/folds.py)
     finish    go on a little with all pairs
-    calibrate fusion, confidence and thresholds from the samples                       (learn/calibrate.py)
+    calibrate fusion, confidence and thresholds from the samples, and from dialogues   (learn/calibrate.py)
 
 Models come from a `Workshop` that is passed in, so nothing here knows a model's name or an index library.
 """
@@ -14,14 +14,13 @@ import logging
 import math
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol
 
-from chatbot.decide import Calibration
-from chatbot.domain import Encoder, Match, QAPair, Reranker, Vectors
+from chatbot.domain import Encoder, HeldOutDialogue, Match, QAPair, Reranker
 from chatbot.learn.calibrate import PRIOR, calibrate
 from chatbot.learn.contrastive import TrainableEncoder, tune_encoder
-from chatbot.learn.folds import Split, samples, split
+from chatbot.learn.folds import Split, heard, samples, split
 from chatbot.learn.matching import compare, fit, from_pairs
 from chatbot.learn.mine import labelled, matched_lists, ranked_lists
 from chatbot.learn.relevance import TrainableReranker, tune_reranker
@@ -56,84 +55,81 @@ class Workshop(Protocol):
         """A cross-encoder that starts from the encoder's weights."""
         ...
 
-    def retriever(
-        self, pairs: Sequence[QAPair], encoder: Encoder, reranker: Reranker | None, calibration: Calibration
-    ) -> Retriever: ...
+    def retriever(self, pairs: Sequence[QAPair], encoder: Encoder) -> Retriever:
+        """Without a cross-encoder, calibrated by the prior."""
+        ...
 
 
-@dataclass(frozen=True, slots=True)
-class Models:
-    encoder: TunableEncoder
-    reranker: TunableReranker | None
-
-
-@dataclass(frozen=True, slots=True)
-class Trained:
-    """The models to ship and the calibration that goes with them."""
-
-    models: Models
-    calibration: Calibration
-
-
-def calibrate_untrained(pairs: Sequence[QAPair], workshop: Workshop, settings: Settings) -> Trained:
+def calibrate_untrained(pairs: Sequence[QAPair], workshop: Workshop, settings: Settings) -> Retriever:
     """The encoder as it comes, no cross-encoder; confidence from held-out questions all the same."""
     encoder = workshop.encoder()
-    part = split(pairs, _vectors(pairs, encoder, workshop), settings.calibrate, 1, settings.seed)[0]
-    retriever = workshop.retriever(part.kept, encoder, None, PRIOR)
-    calibration = calibrate(samples(retriever, part), settings.decide)
-    return Trained(Models(encoder, None), _with_matching(calibration, retriever, part, ()))
+    part = split(pairs, settings.calibrate, 1, settings.seed)[0]
+    fold = workshop.retriever(part.kept, encoder)
+    retriever = workshop.retriever(pairs, encoder)
+    calibration = calibrate(samples(fold, part), settings.decide)
+    retriever.calibration = replace(calibration, matching=_matching(fold, part.asked, ()))
+    return retriever
 
 
 def train(
-    language: str, pairs: Sequence[QAPair], matches: Sequence[Match], workshop: Workshop, settings: Settings
-) -> Trained:
-    """Models and calibration for one language. Deterministic for a seed on one machine."""
+    language: str,
+    pairs: Sequence[QAPair],
+    matches: Sequence[Match],
+    dialogues: Sequence[HeldOutDialogue],
+    workshop: Workshop,
+    settings: Settings,
+) -> Retriever:
+    """A retriever over all pairs, models tuned, calibrated on held-out pairs and on `dialogues` (no model learns
+    from these). Deterministic for a seed on one machine."""
     matches, judged = _held_out_matches(matches, settings.seed)
-    folds = 1 if len(pairs) > settings.calibrate.one_fold_above else settings.calibrate.folds
-    vectors = _vectors(pairs, workshop.encoder(), workshop)
-    evidence = []
-    for number, part in enumerate(split(pairs, vectors, settings.calibrate, folds, settings.seed), start=1):
-        label = f"{language} held-out {number}/{folds}"
-        models = _tune(
-            Models(workshop.encoder(), None),
-            part.kept,
-            _unseen(matches, part, workshop.casefold),
-            workshop,
-            settings,
-            label,
-        )
+    encoder, reranker, evidence = workshop.encoder(), None, []
+    parts = split(pairs, settings.calibrate, _folds(pairs, dialogues, settings), settings.seed)
+    for number, part in enumerate(parts, start=1):
+        label = f"{language} held-out {number}/{len(parts)}"
+        unseen = _unseen(matches, part, workshop.casefold)
+        encoder = workshop.encoder()
+        fold, reranker = _tune(encoder, None, part.kept, unseen, workshop, settings, label)
         log.info("%s: asking %d held-out questions", label, len(part.asked) + len(part.hidden))
-        retriever = workshop.retriever(part.kept, models.encoder, models.reranker, PRIOR)
-        evidence += samples(retriever, part)
-    matching = _with_matching(PRIOR, retriever, part, judged).matching
-    models = _tune(models, pairs, matches, workshop, _shorter(settings), f"{language} all pairs")
-    return Trained(models, replace(calibrate(evidence, settings.decide), matching=matching))
+        evidence += samples(fold, part)
+        matching = _matching(fold, part.asked, judged)
+    last = _shorter(settings) if parts else settings
+    bot, _ = _tune(encoder, reranker, pairs, matches, workshop, last, f"{language} all pairs")
+    if not parts:
+        matching = _matching(bot, (), judged)
+    told = heard(bot, dialogues, settings.calibrate.dialogue_turns, settings.seed)
+    bot.calibration = replace(calibrate(evidence, settings.decide, told), matching=matching)
+    return bot
 
 
-def _vectors(pairs: Sequence[QAPair], encoder: Encoder, workshop: Workshop) -> Vectors:
-    return encoder.encode([form(pair.question, workshop.casefold) for pair in pairs])
+def _folds(pairs: Sequence[QAPair], dialogues: Sequence[HeldOutDialogue], settings: Settings) -> int:
+    """None where labelled dialogues say enough about confidence; one is enough for many pairs."""
+    turns = sum(turn.expected is not None for dialogue in dialogues for turn in dialogue.turns)
+    if turns >= settings.calibrate.no_fold_from:
+        return 0
+    return 1 if len(pairs) > settings.calibrate.one_fold_above else settings.calibrate.folds
 
 
 def _tune(
-    models: Models,
+    encoder: TunableEncoder,
+    reranker: TunableReranker | None,
     pairs: Sequence[QAPair],
     matches: Sequence[Match],
     workshop: Workshop,
     settings: Settings,
     label: str,
-) -> Models:
-    """Tune the encoder, then the cross-encoder: a new one from the encoder, or the one that `models` has."""
-    encoder = models.encoder
+) -> tuple[Retriever, TunableReranker | None]:
+    """Tune the encoder, then the cross-encoder, a new one from the encoder where there is none yet; a retriever
+    over the pairs with both, and the cross-encoder."""
     texts = labelled(pairs, matches, workshop.casefold)
     tune_encoder(encoder, texts, settings.encode, seed=settings.seed, label=f"{label}: encoder")
-    retriever = workshop.retriever(pairs, encoder, None, PRIOR)
+    retriever = workshop.retriever(pairs, encoder)
     lists = ranked_lists(retriever, settings.rerank.negatives, settings.seed)
     lists += matched_lists(matches, settings.rerank.negatives, workshop.casefold)
-    if settings.rerank.epochs == 0 or len(lists) < LEAST_LISTS:
-        return models
-    reranker = workshop.reranker(encoder) if models.reranker is None else models.reranker
-    tune_reranker(reranker, lists, settings.rerank, seed=settings.seed, label=f"{label}: cross-encoder")
-    return Models(encoder, reranker)
+    if settings.rerank.epochs > 0 and len(lists) >= LEAST_LISTS:
+        reranker = workshop.reranker(encoder) if reranker is None else reranker
+        tune_reranker(reranker, lists, settings.rerank, seed=settings.seed, label=f"{label}: cross-encoder")
+    retriever.reranker = reranker
+    return retriever, reranker
 
 
 def _held_out_matches(matches: Sequence[Match], seed: int) -> tuple[list[Match], list[Match]]:
@@ -143,13 +139,13 @@ def _held_out_matches(matches: Sequence[Match], seed: int) -> tuple[list[Match],
     return shuffled[held_out:], shuffled[:held_out]
 
 
-def _with_matching(
-    calibration: Calibration, retriever: Retriever, part: Split, judged: Sequence[Match]
-) -> Calibration:
-    """Add when two questions count as the same: from held-out matches, or from held-out questions of the pairs."""
-    matches = judged if judged else from_pairs(part.asked, retriever)
+def _matching(
+    retriever: Retriever, asked: Sequence[QAPair], judged: Sequence[Match]
+) -> tuple[float, float, float]:
+    """When two questions count as the same: from held-out matches, or else from held-out questions."""
+    matches = judged if judged or not asked else from_pairs(asked, retriever)
     weights = fit(compare(retriever, matches), matches)
-    return calibration if weights is None else replace(calibration, matching=weights)
+    return PRIOR.matching if weights is None else weights
 
 
 def _unseen(matches: Sequence[Match], part: Split, casefold: bool) -> list[Match]:
@@ -169,6 +165,7 @@ def _shorter(settings: Settings) -> Settings:
                 update={
                     "epochs": encode.epochs * FINISH,
                     "min_steps": math.ceil(encode.min_steps * FINISH),
+                    "few_steps": math.ceil(encode.few_steps * FINISH),
                     "max_steps": math.ceil(encode.max_steps * FINISH),
                     "rate": encode.rate / 2,
                 }

@@ -104,7 +104,7 @@ def build_page(
         def answer(typed: str, chat: Chat, event: gr.EventData) -> Iterator[dict[Any, Any]]:
             text = _asked(typed, chat, event).encode("utf-8", "replace").decode("utf-8")
             if not text:
-                yield {parts.note: chat.words.empty}
+                yield {parts.note: note(chat) if chat.exchanges else chat.words.empty}  # the second of two clicks
                 return
             asked = [*bubbles(chat.exchanges, chat.words), bubble("user", clipped(text, chat.words))]
             box = gr.Textbox("", stop_btn=True) if _pressed(event) == "msg" else gr.Textbox(stop_btn=True)
@@ -142,6 +142,7 @@ def build_page(
             answer,
             [parts.msg, parts.visit],
             every,
+            trigger_mode="always_last",  # what is sent while an answer still appears is asked after it
             **quiet,
         )
         parts.msg.stop(draw, parts.visit, every, cancels=asking, **quiet)

@@ -2,14 +2,14 @@
 
 import math
 import warnings
-from dataclasses import astuple, fields
+from dataclasses import astuple, replace
 
 import numpy as np
 import pytest
 from scipy.special import softmax
 
 from chatbot.decide import EVIDENCE, SIGNS, Calibration, signs
-from chatbot.learn.calibrate import PRIOR, Sample, calibrate, threshold
+from chatbot.learn.calibrate import PRIOR, SURE, Sample, calibrate, threshold
 from chatbot.learn.evaluate import expected_calibration_error
 from chatbot.settings import Decide
 
@@ -43,7 +43,7 @@ def judged(samples: list[Sample], calibration: Calibration) -> tuple[np.ndarray,
     orders = [np.argsort(-calibration.score(s.evidence)) for s in samples]
     x = np.array([signs(s.evidence[order], calibration) for s, order in zip(samples, orders, strict=True)])
     right = np.array([s.right == order[0] for s, order in zip(samples, orders, strict=True)], dtype=float)
-    return calibration.confidence(x)[0], right
+    return (calibration.later if samples[0].later else calibration.alone).of(x)[0], right
 
 
 class TestThreshold:
@@ -97,12 +97,13 @@ class TestPrior:
         assert fitted.mean[SIMILARITY] == pytest.approx((0.5 + 10 * prior_mean) / 11)  # the prior counts as ten
         assert fitted.spread[SIMILARITY] == pytest.approx(prior_spread * math.sqrt(10 / 11))
         assert fitted.fusion == pytest.approx(PRIOR.fusion, abs=0.1)
-        assert fitted.first == pytest.approx(PRIOR.first, abs=0.1)
+        assert fitted.alone.first == pytest.approx(PRIOR.alone.first, abs=0.1)
 
     def test_the_prior_says_for_each_kind_of_evidence_and_sign_what_to_make_of_it(self) -> None:
         assert len(PRIOR.mean) == len(PRIOR.spread) == len(PRIOR.fusion) == len(EVIDENCE)
-        assert len(PRIOR.first) == len(PRIOR.any) == len(SIGNS)
-        assert min(PRIOR.fusion + PRIOR.first + PRIOR.any) >= 0
+        assert PRIOR.alone is PRIOR.later is SURE
+        assert len(SURE.first) == len(SURE.any) == len(SIGNS)
+        assert min(PRIOR.fusion + SURE.first + SURE.any) >= 0
 
 
 class TestStandard:
@@ -130,13 +131,13 @@ class TestFit:
         confidence, right = judged(drawn(2000, seed=2), fitted)
         error = expected_calibration_error(confidence, right)
         assert error is not None and error < 0.05
-        answered = confidence >= fitted.answer_threshold
+        answered = confidence >= fitted.alone.answer_threshold
         assert right[answered].mean() == pytest.approx(SETTINGS.target_precision, abs=0.03)
         assert answered.mean() > 0.1
 
     def test_more_evidence_never_speaks_against_an_answer(self) -> None:
         fitted = calibrate(drawn(100, seed=3, similarity=2.0, relevance=-2.0), SETTINGS)
-        assert min(fitted.fusion + fitted.first + fitted.any) == 0.0
+        assert min(fitted.fusion + fitted.alone.first + fitted.alone.any) == 0.0
         assert fitted.fusion[RELEVANCE] == 0.0
         assert fitted.fusion[SIMILARITY] > 0.0
 
@@ -146,9 +147,10 @@ class TestFit:
 
     def test_all_numbers_are_plain_and_travel_as_json(self) -> None:
         fitted = calibrate(drawn(30, seed=5), SETTINGS)
-        for field, value in zip(fields(fitted), astuple(fitted), strict=True):
-            for number in value if isinstance(value, tuple) else (value,):
-                assert type(number) in (float, int), field.name
+        numbers = [astuple(fitted)]
+        for value in numbers:
+            assert type(value) in (float, int, tuple)
+            numbers += value if isinstance(value, tuple) else ()
         assert Calibration.from_json(fitted.as_json()) == fitted
 
     def test_the_more_out_of_scope_is_expected_the_less_sure_it_is(self) -> None:
@@ -164,8 +166,8 @@ class TestFit:
     def test_a_higher_target_is_answered_less_often(self) -> None:
         samples = drawn(100, seed=7)
         low, high = (calibrate(samples, Decide(target_precision=precision)) for precision in (0.8, 0.95))
-        assert low.answer_threshold < high.answer_threshold
-        assert low.first == high.first
+        assert low.alone.answer_threshold < high.alone.answer_threshold
+        assert low.alone.first == high.alone.first
 
     @pytest.mark.parametrize("answerable", [True, False])
     def test_from_one_kind_of_question_alone_it_learns_to_rank_but_not_how_sure_to_be(
@@ -175,5 +177,41 @@ class TestFit:
         fitted = calibrate(samples, SETTINGS)
         assert fitted.fitted_on == len(samples)
         assert (fitted.fusion != PRIOR.fusion) is answerable  # where nothing is right, nothing ranks
-        for name in ("first", "first_bias", "any", "any_bias", "answer_threshold", "clarify_threshold"):
-            assert getattr(fitted, name) == getattr(PRIOR, name)
+        assert fitted.alone == fitted.later == SURE
+
+
+class TestHeard:
+    """Samples of dialogues beside those of held-out pairs."""
+
+    def test_without_dialogues_a_follow_up_is_judged_like_a_first_question(self) -> None:
+        fitted = calibrate(drawn(100, seed=9), SETTINGS)
+        assert fitted.later == fitted.alone != SURE
+
+    def test_dialogues_say_how_sure_to_be_of_follow_ups_and_of_first_questions(self) -> None:
+        """Among the pairs similarity counts twice as much as in dialogues, and in follow-ups it counts a third."""
+        pairs = drawn(300, seed=10, similarity=4.0)
+        firsts = drawn(600, seed=11, similarity=2.0)
+        laters = [replace(each, later=True) for each in drawn(600, seed=12, similarity=1.3)]
+        fitted = calibrate(pairs, SETTINGS, [*firsts, *laters])
+        assert fitted.fitted_on == 1500
+        for fresh in (drawn(2000, 13, 2.0), [replace(each, later=True) for each in drawn(2000, 14, 1.3)]):
+            confidence, right = judged(fresh, fitted)
+            error = expected_calibration_error(confidence, right)
+            assert error is not None and error < 0.05
+
+    def test_what_dialogues_lack_stays_as_the_pairs_have_it(self) -> None:
+        pairs = drawn(100, seed=15)
+        answered = [each for each in drawn(100, seed=16) if each.answerable]
+        fitted = calibrate(pairs, SETTINGS, answered)
+        assert fitted.later == fitted.alone
+        assert fitted.alone.first_bias != SURE.first_bias
+
+    def test_dialogues_alone_are_enough(self) -> None:
+        fitted = calibrate([], SETTINGS, drawn(200, seed=17))
+        assert fitted.fitted_on == 200
+        assert fitted.alone != SURE
+
+    def test_their_out_of_scope_questions_count_as_often_as_they_come(self) -> None:
+        heard = drawn(300, seed=18)
+        low, high = (calibrate([], Decide(out_of_scope_share=share), heard) for share in (0.1, 0.9))
+        assert low == high

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatbot.learn.contrastive import CHUNK, Labelled, embed, info_nce, slip, tune_encoder
+from chatbot.learn.contrastive import CHUNK, Halves, Labelled, embed, info_nce, slip, tune_encoder
 from chatbot.settings import Encode
 from tests.learn.tiny import TinyEncoder, changed, weights
 
@@ -23,7 +23,15 @@ TEXTS = Labelled(
 
 
 def settings(**values: float) -> Encode:
-    given = {"epochs": 1, "min_steps": 1, "max_steps": 1000, "anchors": 8, "rate": 1e-3, "frozen": 0.0}
+    given = {
+        "epochs": 1,
+        "min_steps": 1,
+        "few_pairs": 1,
+        "max_steps": 1000,
+        "anchors": 8,
+        "rate": 1e-3,
+        "frozen": 0.0,
+    }
     return Encode.model_validate(given | values)
 
 
@@ -111,6 +119,28 @@ class TestEmbed:
             cut, whole = embed(encoder, ["hi there", "hi"])
         assert encoder.tokenizer.calls == [["q: hi there", "q: hi"]]
         assert torch.allclose(cut, whole, atol=1e-6)
+
+    def test_two_halves_give_what_the_whole_gives_and_compute_the_lower_one_once(self) -> None:
+        encoder = TinyEncoder()
+        halves = Halves(encoder.model, 1)
+        texts = ["short", "a little longer", "x", "short"]
+        whole = embed(encoder, texts)
+        passes: list[int] = []
+        halves.lower.register_forward_hook(lambda *_: passes.append(1))
+        for _ in range(2):
+            assert torch.allclose(embed(encoder, texts, halves), whole, atol=1e-6)
+        assert len(passes) == 1
+        embed(encoder, texts, halves).sum().backward()
+        learnt = {name for name, weight in encoder.model.named_parameters() if weight.grad is not None}
+        assert learnt == {name for name, _ in encoder.model.named_parameters() if "encoder.layer.1." in name}
+
+    def test_there_is_an_end_to_what_is_kept(self) -> None:
+        encoder = TinyEncoder()
+        halves = Halves(encoder.model, 1)
+        halves.room = 7
+        for text in ("12345", "678", "12"):
+            assert torch.allclose(embed(encoder, [text], halves), embed(encoder, [text]), atol=1e-6)
+        assert [len(row) for row in halves.kept] == [5, 2]
 
     def test_it_has_a_gradient(self) -> None:
         assert embed(TinyEncoder(), ["hi"]).requires_grad
@@ -201,6 +231,8 @@ class TestLoop:
             ({"epochs": 1, "min_steps": 5}, 5),
             ({"epochs": 100, "max_steps": 6}, 6),
             ({"epochs": 1, "min_steps": 10}, 10),
+            ({"epochs": 1, "few_pairs": 7, "few_steps": 9}, 9),  # seven are few
+            ({"epochs": 1, "few_pairs": 6, "few_steps": 9}, 1),
         ],
     )
     def test_how_many_steps(self, values: dict[str, float], steps: int) -> None:

@@ -1,13 +1,12 @@
 """Which pairs are held out, and what a bot of fakes makes of them."""
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chatbot.decide import EVIDENCE
-from chatbot.domain import QAPair, Vectors
-from chatbot.learn.folds import BATCH, Split, samples, split
+from chatbot.domain import HeldOutDialogue, HeldOutTurn, QAPair, Role
+from chatbot.learn.folds import BATCH, Split, heard, samples, split
 from chatbot.retrieve import Retriever
 from chatbot.settings import Calibrate, Retrieve
 from tests.fakes import BY_SIMILARITY, ExactIndex, FakeEncoder, SharedWords, pair
@@ -18,11 +17,6 @@ SIMILARITY = EVIDENCE.index("similarity")
 def company(*questions: int) -> list[QAPair]:
     """Answers A0, A1, … with so many questions each: "0.0", "0.1", …"""
     return [pair(f"{a}.{q}", f"A{a}") for a, number in enumerate(questions) for q in range(number)]
-
-
-def alike(pairs: list[QAPair]) -> Vectors:
-    """One and the same vector for every question."""
-    return np.ones((len(pairs), 1), dtype=np.float32)
 
 
 def calibrate(held_out: float = 0.2, hidden_answers: float = 0.15, hidden_limit: int = 150) -> Calibrate:
@@ -53,7 +47,7 @@ class TestSplit:
         hidden_limit: int,
     ) -> None:
         pairs = company(*questions)
-        parts = split(pairs, alike(pairs), calibrate(held_out, hidden_answers, hidden_limit), folds, seed)
+        parts = split(pairs, calibrate(held_out, hidden_answers, hidden_limit), folds, seed)
         assert len(parts) == folds
         for part in parts:
             kept, asked, hidden = ([each.id for each in which] for which in (part.kept, part.asked, part.hidden))
@@ -65,12 +59,12 @@ class TestSplit:
             assert len({*hidden}) == len(hidden) <= hidden_limit
             if len(hidden) < hidden_limit:
                 assert {*kept, *asked, *hidden} == {each.id for each in pairs}
-        again = split(pairs, alike(pairs), calibrate(held_out, hidden_answers, hidden_limit), folds, seed)
+        again = split(pairs, calibrate(held_out, hidden_answers, hidden_limit), folds, seed)
         assert parts == again
 
     def test_the_shares_are_kept(self) -> None:
         pairs = company(*[5] * 20)
-        for part in split(pairs, alike(pairs), calibrate(held_out=0.4, hidden_answers=0.1), 2, seed=7):
+        for part in split(pairs, calibrate(held_out=0.4, hidden_answers=0.1), 2, seed=7):
             assert len(answers(part.hidden)) == 2  # of twenty answers a tenth
             assert len(part.hidden) == 10  # with all of their questions
             assert len(part.asked) == 18 * 2  # of five questions two
@@ -78,56 +72,37 @@ class TestSplit:
 
     def test_folds_hide_different_answers(self) -> None:
         pairs = company(*[2] * 10)
-        parts = split(pairs, alike(pairs), calibrate(hidden_answers=0.3), 3, seed=7)
+        parts = split(pairs, calibrate(hidden_answers=0.3), 3, seed=7)
         hidden = [answers(part.hidden) for part in parts]
         assert [len(ids) for ids in hidden] == [3, 3, 3]
         assert len(set.union(*hidden)) == 9
 
     def test_another_seed_makes_another_split(self) -> None:
         pairs = company(*[4] * 10)
-        assert split(pairs, alike(pairs), calibrate(), 1, seed=7) != split(
-            pairs, alike(pairs), calibrate(), 1, seed=8
-        )
+        assert split(pairs, calibrate(), 1, seed=7) != split(pairs, calibrate(), 1, seed=8)
 
     def test_at_least_one_question_is_asked_of_an_answer_that_has_two(self) -> None:
         pairs = company(2, 2, 2)
-        (part,) = split(pairs, alike(pairs), calibrate(held_out=0.0), 1, seed=7)
+        (part,) = split(pairs, calibrate(held_out=0.0), 1, seed=7)
         assert len(part.asked) == len(part.kept) == 3
 
     def test_one_question_an_answer_leaves_nothing_to_ask(self) -> None:
         pairs = company(*[1] * 10)
-        (part,) = split(pairs, alike(pairs), calibrate(hidden_answers=0.2), 1, seed=7)
+        (part,) = split(pairs, calibrate(hidden_answers=0.2), 1, seed=7)
         assert part.asked == ()
         assert (len(part.kept), len(part.hidden)) == (8, 2)
 
     @pytest.mark.parametrize(("number", "hidden"), [(1, 0), (3, 0), (4, 2)])
     def test_few_answers_are_not_hidden(self, number: int, hidden: int) -> None:
         pairs = company(*[1] * number)
-        (part,) = split(pairs, alike(pairs), calibrate(hidden_answers=0.5), 1, seed=7)
+        (part,) = split(pairs, calibrate(hidden_answers=0.5), 1, seed=7)
         assert len(part.hidden) == hidden
 
     def test_what_is_too_much_to_ask_is_kept_but_what_is_hidden_stays_out(self) -> None:
         pairs = company(*[4] * 10)
-        (part,) = split(
-            pairs, alike(pairs), calibrate(held_out=0.5, hidden_answers=0.2, hidden_limit=3), 1, seed=7
-        )
+        (part,) = split(pairs, calibrate(held_out=0.5, hidden_answers=0.2, hidden_limit=3), 1, seed=7)
         assert (len(part.asked), len(part.hidden)) == (3, 3)
         assert len(part.kept) == 8 * 4 - 3
-
-    def test_each_answer_has_near_questions_held_out_together_in_one_of_two_folds(self) -> None:
-        """Each answer's questions are two and two alike. Two of the four held out together are of one kind."""
-        pairs = company(*[4] * 20)
-        vectors = np.tile(np.array([[1, 0], [1, 0], [0, 1], [0, 1]], dtype=np.float32), (20, 1))
-        parts = split(pairs, vectors, calibrate(held_out=0.5, hidden_answers=0.0), 2, seed=7)
-        together: list[set[str]] = []
-        for part in parts:
-            asked = {
-                f"A{a}": sorted(p.question[-1] for p in part.asked if p.answer_id == f"A{a}") for a in range(20)
-            }
-            assert {len(questions) for questions in asked.values()} == {2}
-            together.append({a for a, questions in asked.items() if questions in (["0", "1"], ["2", "3"])})
-        assert together[0] | together[1] == {f"A{a}" for a in range(20)}
-        assert len(together[0]) < 20 and len(together[1]) < 20  # the others were left to chance
 
 
 def line(*pairs: QAPair, answers: int = 10) -> Retriever:
@@ -176,3 +151,33 @@ class TestSamples:
         assert [each.right for each in found] == [0 if number % 3 else 1 for number in range(2 * BATCH + 1)] + [
             None
         ]
+
+
+class TestHeard:
+    def test_each_scored_turn_is_a_sample_read_with_what_was_said_before(self) -> None:
+        turns = (
+            HeldOutTurn(Role.USER, "a", ("A1",)),
+            HeldOutTurn(Role.AGENT, "bb"),
+            HeldOutTurn(Role.USER, "aa"),
+            HeldOutTurn(Role.USER, "b", ()),
+        )
+        bot = line(pair("a", "A1"), pair("b", "A2"))
+        first, last = sorted(heard(bot, [HeldOutDialogue("d", "en", turns)], 9, 7), key=lambda s: s.later)
+        assert len(heard(bot, [HeldOutDialogue("d", "en", turns)], 1, 7)) == 1
+        assert first.evidence[:, SIMILARITY] == pytest.approx([1, 1 / 2])
+        assert (first.right, first.answerable, first.later) == (0, True, False)
+        assert (last.right, last.answerable, last.later) == (None, False, True)
+        # "b", "b aa" and "b bb" against "b" and "a": (0, 1, 1) / √2, (2, 1, 1) / √6 and (0, 3, 1) / √10
+        of_b = (1 + 2 / 12**0.5 + 4 / 20**0.5) / 3
+        of_a = (1 / 2 + 3 / 12**0.5 + 1 / 20**0.5) / 3
+        assert last.evidence[:, SIMILARITY] == pytest.approx([of_b, of_a])
+
+    def test_of_several_right_answers_the_best_stands_for_all(self) -> None:
+        bot = line(pair("a", "A1"), pair("ab", "A2"), pair("b", "A3"))
+        turn = HeldOutTurn(Role.USER, "b", ("A2", "A3"))
+        (sample,) = heard(bot, [HeldOutDialogue("d", "en", (turn,))], 9, 7)
+        assert sample.evidence[:, SIMILARITY] == pytest.approx([1, 1 / 2])  # A3 and A1; A2 is right as well
+        assert (sample.right, sample.answerable) == (0, True)
+
+    def test_no_dialogues_no_samples(self) -> None:
+        assert heard(line(pair("a", "A1")), [], 9, 7) == []

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from chatbot.assemble import LanguageWorkshop
-from chatbot.decide import Calibration
-from chatbot.domain import Encoder, Match, QAPair, Reranker
-from chatbot.learn.calibrate import PRIOR
+from chatbot.domain import Encoder, HeldOutDialogue, HeldOutTurn, Match, QAPair, Role
+from chatbot.encode import SentenceEncoder
+from chatbot.learn.calibrate import PRIOR, SURE
 from chatbot.learn.contrastive import embed, info_nce
 from chatbot.learn.train import TunableEncoder, calibrate_untrained, train
 from chatbot.retrieve import Retriever
@@ -32,7 +32,7 @@ def settings(**calibrate: float) -> Settings:
         {
             "seed": 7,
             "routes": {},
-            "encode": {"epochs": 1, "min_steps": 4, "max_steps": 4, "anchors": 16, "rate": 1e-3},
+            "encode": {"epochs": 1, "few_steps": 4, "max_steps": 4, "anchors": 16, "rate": 1e-3},
             "rerank": {"epochs": 1, "min_lists": 40, "max_lists": 40, "lists": 20, "rate": 1e-3},
             "calibrate": {"folds": 2, "held_out": 0.25, "hidden_answers": 0.125, **calibrate},
         }
@@ -41,11 +41,10 @@ def settings(**calibrate: float) -> Settings:
 
 @dataclass(frozen=True)
 class Built:
-    """A retriever that was asked for: over which pairs, and all that its models had learnt from by then."""
+    """A retriever that was asked for: over which pairs, and all that its encoder had learnt from by then."""
 
     questions: set[str]
-    encoder: Encoder
-    reranker: Reranker | None
+    retriever: Retriever
     learnt: set[str]
 
 
@@ -62,46 +61,46 @@ class TinyWorkshop:
     def reranker(self, encoder: TunableEncoder) -> TinyReranker:
         return TinyReranker()
 
-    def retriever(
-        self, pairs: Sequence[QAPair], encoder: Encoder, reranker: Reranker | None, calibration: Calibration
-    ) -> Retriever:
-        assert isinstance(encoder, TinyEncoder) and isinstance(reranker, TinyReranker | None)
-        learnt = {text for batch in encoder.tokenizer.calls for text in batch}
-        if reranker is not None:
-            learnt |= {
-                text for batch in reranker.tokenizer.calls for joined in batch for text in joined.split("|")
-            }
-        self.built.append(Built({each.question for each in pairs}, encoder, reranker, learnt))
-        return Retriever.build(
-            pairs, encoder, ExactIndex, SharedWords, reranker, calibration, settings().retrieve, self.casefold
+    def retriever(self, pairs: Sequence[QAPair], encoder: Encoder) -> Retriever:
+        assert isinstance(encoder, TinyEncoder)
+        retrieve = settings().retrieve
+        made = Retriever.build(
+            pairs, encoder, ExactIndex, SharedWords, None, PRIOR, retrieve, casefold=self.casefold
         )
+        self.built.append(Built({each.question for each in pairs}, made, texts_of(encoder)))
+        return made
+
+
+def texts_of(model: object) -> set[str]:
+    """What a tiny model has learnt from."""
+    assert isinstance(model, TinyEncoder | TinyReranker)
+    return {text for batch in model.tokenizer.calls for joined in batch for text in joined.split("|")}
 
 
 class TestTrain:
     def test_no_fold_learns_from_what_it_is_asked(self) -> None:
         workshop = TinyWorkshop()
-        train("en", PAIRS, MATCHES, workshop, settings())
+        train("en", PAIRS, MATCHES, (), workshop, settings())
         *folds, last = workshop.built
-        assert [len(one.questions) for one in folds] == [7 * 3] * 4  # each fold: for its lists, then to be asked
-        assert [one.reranker is None for one in folds] == [True, False, True, False]
-        for asked in (folds[1], folds[3]):
+        assert [len(one.questions) for one in folds] == [7 * 3] * 2
+        for asked in folds:
+            learnt = asked.learnt | (texts_of(asked.retriever.reranker) if asked is folds[0] else set())
             held_out = {each.question for each in PAIRS} - asked.questions
             assert len(held_out) == 7 + 4
             for question in held_out:
-                assert not [
-                    text for text in asked.learnt if text.startswith(question)
-                ]  # nor from a match about it
-            assert asked.learnt & asked.questions
-            assert [text for text in asked.learnt if text.endswith("in other words")]
-        assert folds[1].questions != folds[3].questions
+                assert not [text for text in learnt if text.startswith(question)]  # nor from a match about it
+            assert learnt & asked.questions
+            assert [text for text in learnt if text.endswith("in other words")]
+        assert folds[0].questions != folds[1].questions
         assert last.questions == {each.question for each in PAIRS}
 
     def test_the_last_folds_models_go_on_with_all_pairs_and_are_shipped(self) -> None:
         workshop = TinyWorkshop()
-        trained = train("en", PAIRS, (), workshop, settings())
+        trained = train("en", PAIRS, (), (), workshop, settings())
         *_, fold, last = workshop.built
-        assert last.encoder is fold.encoder is trained.models.encoder
-        assert fold.reranker is trained.models.reranker is not None
+        assert trained is last.retriever
+        assert trained.encoder is fold.retriever.encoder
+        assert trained.reranker is fold.retriever.reranker is not None
         held_out = {each.question for each in PAIRS} - fold.questions
         assert not held_out & fold.learnt
         assert held_out & last.learnt
@@ -109,51 +108,69 @@ class TestTrain:
     @pytest.mark.parametrize(("above", "folds"), [(31, 1), (32, 2)])
     def test_one_fold_is_enough_for_many_pairs(self, above: int, folds: int) -> None:
         workshop = TinyWorkshop()
-        trained = train("en", PAIRS, (), workshop, settings(one_fold_above=above))
-        assert len(workshop.built) == 2 * folds + 1
+        trained = train("en", PAIRS, (), (), workshop, settings(one_fold_above=above))
+        assert len(workshop.built) == folds + 1
         assert trained.calibration.fitted_on == folds * (7 + 4)
-        assert trained.calibration.answer_threshold != PRIOR.answer_threshold
+        assert trained.calibration.alone.answer_threshold != SURE.answer_threshold
+
+    def test_dialogues_are_calibrated_on_and_not_learnt_from(self) -> None:
+        turns = [HeldOutTurn(Role.USER, "zebra parcel", ("parcel",)), HeldOutTurn(Role.USER, "zebra", ())]
+        dialogues = [HeldOutDialogue("d", "en", (turn,)) for turn in turns]
+        workshop = TinyWorkshop()
+        with_, without = (train("en", PAIRS, (), given, workshop, settings()) for given in (dialogues, ()))
+        assert with_.calibration.fitted_on == without.calibration.fitted_on + 2
+        assert with_.calibration.alone != without.calibration.alone
+        assert not [text for one in workshop.built for text in one.learnt if "zebra" in text]
+
+    def test_where_dialogues_say_enough_nothing_is_held_out(self) -> None:
+        turns = [HeldOutTurn(Role.USER, f"{kind} my parcel", ("parcel",)) for kind in KINDS]
+        turns += [HeldOutTurn(Role.USER, f"zebra {kind}", ()) for kind in KINDS]
+        dialogues = [HeldOutDialogue("d", "en", (turn,)) for turn in turns]
+        workshop = TinyWorkshop()
+        trained = train("en", PAIRS, (), dialogues, workshop, settings(no_fold_from=8))
+        assert [one.questions for one in workshop.built] == [{each.question for each in PAIRS}]
+        assert trained.calibration.fitted_on == 8
 
     @pytest.mark.parametrize("matches", [(), MATCHES])
     def test_when_two_questions_count_as_the_same_is_learnt_with_and_without_matches(
         self, matches: Sequence[Match]
     ) -> None:
-        trained = train("en", PAIRS, matches, TinyWorkshop(), settings(folds=1))
+        trained = train("en", PAIRS, matches, (), TinyWorkshop(), settings(folds=1))
         assert trained.calibration.matching != PRIOR.matching
 
     def test_a_seed_settles_every_number(self) -> None:
-        first, second = (train("en", PAIRS, MATCHES, TinyWorkshop(), settings()) for _ in range(2))
+        first, second = (train("en", PAIRS, MATCHES, (), TinyWorkshop(), settings()) for _ in range(2))
         assert first.calibration == second.calibration
-        assert first.models.encoder.fingerprint == second.models.encoder.fingerprint
-        assert first.models.reranker is not None and second.models.reranker is not None
-        assert first.models.reranker.fingerprint == second.models.reranker.fingerprint
+        assert first.encoder.fingerprint == second.encoder.fingerprint
+        assert first.reranker is not None and second.reranker is not None
+        assert first.reranker.fingerprint == second.reranker.fingerprint
 
     def test_with_few_lists_or_no_epochs_there_is_no_cross_encoder(self) -> None:
-        few = train("en", PAIRS[:12], (), TinyWorkshop(), settings())  # three answers, nine questions kept
-        assert few.models.reranker is None
+        few = train("en", PAIRS[:12], (), (), TinyWorkshop(), settings())  # three answers, nine questions kept
+        assert few.reranker is None
         off = settings()
         off = off.model_copy(update={"rerank": off.rerank.model_copy(update={"epochs": 0})})
-        assert train("en", PAIRS, (), TinyWorkshop(), off).models.reranker is None
+        assert train("en", PAIRS, (), (), TinyWorkshop(), off).reranker is None
 
     def test_one_pair_gives_the_prior(self) -> None:
-        trained = train("en", PAIRS[:1], (), TinyWorkshop(), settings())
+        trained = train("en", PAIRS[:1], (), (), TinyWorkshop(), settings())
         assert trained.calibration == PRIOR
-        assert trained.models.encoder.fingerprint == TinyEncoder().fingerprint
+        assert trained.encoder.fingerprint == TinyEncoder().fingerprint
 
 
 class TestUntrained:
     def test_confidence_is_learnt_on_held_out_questions_and_the_model_stays(self) -> None:
         workshop = TinyWorkshop()
         trained = calibrate_untrained(PAIRS, workshop, settings())
-        assert [(len(one.questions), one.learnt) for one in workshop.built] == [(7 * 3, set())]
+        assert [(len(one.questions), one.learnt) for one in workshop.built] == [(7 * 3, set()), (8 * 4, set())]
         assert trained.calibration.fitted_on == 7 + 4
-        assert trained.models.reranker is None
-        assert trained.models.encoder.fingerprint == TinyEncoder().fingerprint
+        assert trained.reranker is None
+        assert trained.encoder.fingerprint == TinyEncoder().fingerprint
 
     def test_one_question_an_answer_is_calibrated_on_hidden_ones_by_the_prior(self) -> None:
         trained = calibrate_untrained(PAIRS[::4], TinyWorkshop(), settings())
         assert trained.calibration.fitted_on == 1
-        assert (trained.calibration.first, trained.calibration.answer_threshold) == (PRIOR.first, 0.8)
+        assert trained.calibration.alone == SURE
 
     def test_one_pair_gives_the_prior(self) -> None:
         assert calibrate_untrained(PAIRS[:1], TinyWorkshop(), settings()).calibration == PRIOR
@@ -170,7 +187,7 @@ def test_the_real_models_learn_and_a_seed_settles_them() -> None:
     pairs = [pair(question, answer) for answer, questions in asked.items() for question in questions]
     matches = [Match(f"{question} please", question, True) for question in asked["tracking"] + asked["refund"]]
     steps = {
-        "encode": {"epochs": 1, "min_steps": 8, "max_steps": 8, "anchors": 12, "rate": 1e-4},
+        "encode": {"epochs": 1, "few_steps": 8, "max_steps": 8, "anchors": 12, "rate": 1e-4},
         "rerank": {"epochs": 1, "min_lists": 16, "max_lists": 16, "lists": 4},
         "calibrate": {"folds": 1},
     }
@@ -189,11 +206,12 @@ def test_the_real_models_learn_and_a_seed_settles_them() -> None:
             vectors = embed(encoder, [each.question for each in pairs[::2] + pairs[1::2]])
         return info_nce(vectors[:6], vectors[6:], torch.tensor([0, 0, 1, 1, 2, 2]), 0.05).item()
 
-    first, second = (train("en", pairs, matches, workshop, few_steps) for _ in range(2))
-    before, after = workshop.encoder(), first.models.encoder
+    first, second = (train("en", pairs, matches, (), workshop, few_steps) for _ in range(2))
+    before, after = workshop.encoder(), first.encoder
+    assert isinstance(after, SentenceEncoder)
     assert gap(after) > gap(before) + 0.1
     assert loss(after) < loss(before) / 2
-    assert after.fingerprint == second.models.encoder.fingerprint != before.fingerprint
-    assert first.models.reranker is not None and second.models.reranker is not None
-    assert first.models.reranker.fingerprint == second.models.reranker.fingerprint
+    assert after.fingerprint == second.encoder.fingerprint != before.fingerprint
+    assert first.reranker is not None and second.reranker is not None
+    assert first.reranker.fingerprint == second.reranker.fingerprint
     assert first.calibration == second.calibration
