@@ -255,6 +255,13 @@ def test_nothing_of_the_users_is_overwritten(tmp_path: Path, name: str) -> None:
         write(tmp_path / name, 1)
 
 
+def test_the_version_in_use_is_named_without_a_look_at_its_files(bot: Path) -> None:
+    _, manifest = bundle.load(bot)
+    for file in manifest.files:
+        (bot / "versions" / manifest.version / file).unlink()
+    assert bundle.in_use(bot) == manifest.version
+
+
 def test_what_a_user_puts_beside_the_versions_stays(bot: Path) -> None:
     (bot / "notes.txt").write_text("mine")
     (bot / "versions" / "backup").mkdir()

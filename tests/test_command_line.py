@@ -47,7 +47,7 @@ class TestUsage:
             main(["--help"])
         assert stopped.value.code == 0
         text = capsys.readouterr().out
-        for command in ("build", "train", "evaluate", "ask", "serve", "versions", "rollback"):
+        for command in ("build", "train", "add", "remove", "evaluate", "ask", "serve", "versions", "rollback"):
             assert f"\n    {command} " in text
 
     @pytest.mark.parametrize(
@@ -104,6 +104,10 @@ class TestMistakes:
             (["ask", "--index", "thesis", "where?"], "chatbot: thesis/manifest.json is missing"),
             (["serve", "--index", "bot"], NO_BOT),
             (["versions", "--index", "bot"], NO_BOT),
+            (["add", "--index", "bot", "--pairs", "pairs.csv"], NO_BOT),
+            (["remove", "--index", "bot", "--answer", "pay"], NO_BOT),
+            (["remove", "--index", "bot"], "chatbot: name what to remove: --answer ID"),
+            ([*BUILD, "pairs.csv", "--precision", "1.5"], "chatbot: precision, decide.target_precision: Input"),
             (["rollback", "--index", "bot"], NO_BOT),
             ([*EVALUATE, "--dialogues", "dialogues.jsonl"], NO_BOT),
             ([*EVALUATE, "--matches", "matches.tsv"], NO_BOT),
@@ -241,6 +245,24 @@ def test_a_bot_is_built_asked_and_measured(capsys: pytest.CaptureFixture[str]) -
     with Path("out/predictions.csv").open(encoding="utf-8", newline="") as file:
         (row,) = csv.DictReader(file)
     assert (row["dialogue_id"], row["turn"], row["expected"]) == ("d1", "1", "parcel")
+
+    before = bundle.versions(Path("bot"))
+    Path("pairs.csv").write_text(f"{PAIRS}do you sell kayaks,Three kinds of them.,kayaks\n", "utf-8")
+    assert main(["add", "--index", "bot", "--pairs", "pairs.csv"]) == 0
+    assert capsys.readouterr().out.startswith(
+        "1 pairs are new"
+    )  # the other two were there, in their first wording
+    assert main(["ask", "--index", "bot", "--json", "do you sell kayaks"]) == 0
+    assert json.loads(capsys.readouterr().out)["decision"]["candidates"][0]["pair"]["answer_id"] == "kayaks"
+    assert main(["remove", "--index", "bot", "--answer", "kayaks", "--question", "How do I  PAY"]) == 0
+    assert capsys.readouterr().out == "2 pairs are gone\n"
+    assert len(bundle.versions(Path("bot"))) == len(before) + 2
+    for wrong in (["--answer", "kayaks"], ["--answer", "parcel", "pay", "return", "refund"]):
+        assert main(["remove", "--index", "bot", *wrong]) == 1
+    assert "no answer or question 'kayaks'" in capsys.readouterr().err
+    Path("pairs.csv").write_text("question,answer,language\n怎么付款,用卡,zh\n", "utf-8")
+    assert main(["add", "--index", "bot", "--pairs", "pairs.csv"]) == 1
+    assert "bot has no pairs in zh" in capsys.readouterr().err
 
     Path("more").mkdir()
     Path("matches.tsv").rename("more/matches.tsv")
