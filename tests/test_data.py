@@ -180,8 +180,8 @@ def test_too_few_of_everything(copy: Path, capsys: pytest.CaptureFixture[str]) -
         assert name in found
     for language in ("en", "zh"):
         for fault in (
-            "3 dialogues; at least 150",
-            "3 user turns; at least 500",
+            "3 dialogues; at least 75",
+            "3 user turns; at least 250",
             "100.0% of the scored turns are out of scope; 20% to 32% is meant",
         ):
             assert f"dialogues_{language}.jsonl: {fault}" in found

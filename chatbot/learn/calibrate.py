@@ -62,8 +62,9 @@ def calibrate(samples: Sequence[Sample], settings: Decide, heard: Sequence[Sampl
         return PRIOR
     calibration = replace(_standardised([*samples, *heard], PRIOR), fitted_on=len(samples) + len(heard))
     calibration = replace(calibration, fusion=_fusion([*samples, *heard], calibration))
-    start = _confidence(samples, SURE, calibration, settings, MARGIN_OF_CAUTION, settings.out_of_scope_share)
-    alone = _confidence([s for s in heard if not s.later], start, calibration, settings, HEARD_CAUTION)
+    share = settings.out_of_scope_share
+    start = _confidence(samples, SURE, calibration, settings, MARGIN_OF_CAUTION, share)
+    alone = _confidence([s for s in heard if not s.later], start, calibration, settings, HEARD_CAUTION, share)
     later = _confidence([s for s in heard if s.later], alone, calibration, settings, HEARD_CAUTION)
     return replace(calibration, alone=alone, later=later)
 

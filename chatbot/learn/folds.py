@@ -76,14 +76,17 @@ def samples(retriever: Retriever, held_out: Split) -> list[Sample]:
 
 def heard(retriever: Retriever, dialogues: Sequence[HeldOutDialogue], limit: int, seed: int) -> list[Sample]:
     """What a bot finds for the scored turns of dialogues (`limit` of them by chance), read as `Chatbot.reply`
-    reads them. Where several answers are right, the best of them stands for all."""
-    asked = [
+    reads them. What nothing answers in the middle of a conversation is asked once more as if it had begun one:
+    conversations seldom do, and a bot must know it when they do. Where several answers are right, the best of them
+    stands for all."""
+    turns = [
         (readings(Conversation(turns=tuple(Turn(t.role, t.text) for t in dialogue.turns[:i])), turn.text), turn)
         for dialogue in dialogues
         for i, turn in enumerate(dialogue.turns)
         if turn.role is Role.USER and turn.expected is not None
     ]
-    asked = random.Random(seed).sample(asked, min(limit, len(asked)))
+    asked = random.Random(seed).sample(turns, min(limit, len(turns)))
+    asked += [(texts[:1], turn) for texts, turn in asked if not turn.expected and len(texts) > 1]
     found = []
     for start in tqdm(range(0, len(asked), BATCH), desc="asking what the dialogues ask", unit="batch"):
         batch = asked[start : start + BATCH]

@@ -192,7 +192,8 @@ class TestHeard:
         pairs = drawn(300, seed=10, similarity=4.0)
         firsts = drawn(600, seed=11, similarity=2.0)
         laters = [replace(each, later=True) for each in drawn(600, seed=12, similarity=1.3)]
-        fitted = calibrate(pairs, SETTINGS, [*firsts, *laters])
+        share = sum(not each.answerable for each in firsts) / len(firsts)
+        fitted = calibrate(pairs, Decide(out_of_scope_share=share), [*firsts, *laters])
         assert fitted.fitted_on == 1500
         for fresh in (drawn(2000, 13, 2.0), [replace(each, later=True) for each in drawn(2000, 14, 1.3)]):
             confidence, right = judged(fresh, fitted)
@@ -211,7 +212,9 @@ class TestHeard:
         assert fitted.fitted_on == 200
         assert fitted.alone != SURE
 
-    def test_their_out_of_scope_questions_count_as_often_as_they_come(self) -> None:
-        heard = drawn(300, seed=18)
+    def test_out_of_scope_follow_ups_count_as_often_as_they_come(self) -> None:
+        heard = [replace(each, later=later) for each in drawn(300, seed=18) for later in (False, True)]
         low, high = (calibrate([], Decide(out_of_scope_share=share), heard) for share in (0.1, 0.9))
-        assert low == high
+        assert low.alone.first_bias > high.alone.first_bias + 1
+        means = [judged([each for each in heard if each.later], fitted)[0].mean() for fitted in (low, high)]
+        assert means[0] == pytest.approx(means[1], abs=0.02)

@@ -162,8 +162,14 @@ class TestHeard:
             HeldOutTurn(Role.USER, "b", ()),
         )
         bot = line(pair("a", "A1"), pair("b", "A2"))
-        first, last = sorted(heard(bot, [HeldOutDialogue("d", "en", turns)], 9, 7), key=lambda s: s.later)
-        assert len(heard(bot, [HeldOutDialogue("d", "en", turns)], 1, 7)) == 1
+        first, again, last = sorted(
+            heard(bot, [HeldOutDialogue("d", "en", turns)], 9, 7),
+            key=lambda s: (s.later, not s.answerable),
+        )
+        # what nothing answers is asked by itself too: "b" against "b" and "a"
+        assert again.evidence[:, SIMILARITY] == pytest.approx([1, 1 / 2])
+        assert (again.right, again.answerable, again.later) == (None, False, False)
+        assert len(heard(bot, [HeldOutDialogue("d", "en", turns[:1])] * 3, 2, 7)) == 2
         assert first.evidence[:, SIMILARITY] == pytest.approx([1, 1 / 2])
         assert (first.right, first.answerable, first.later) == (0, True, False)
         assert (last.right, last.answerable, last.later) == (None, False, True)
