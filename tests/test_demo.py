@@ -100,7 +100,7 @@ def test_quality_does_not_fall(evaluation: Evaluation, language: str) -> None:
     """Floors a few points below the committed results: they catch a break, not a fluctuation."""
     measured = evaluation.metrics()["languages"][language]
     assert measured["raw_accuracy"] >= 0.75
-    assert measured["out_of_scope_recall"] >= 0.82
+    assert measured["out_of_scope_recall"] >= 0.74
     assert measured["answered_precision"] >= 0.80
 
 
