@@ -1,13 +1,16 @@
 """The chat page in one command: `python app.py`.
 
-Trains and builds the demo bot where it is missing, then serves its page. It does what `chatbot train` and
-`chatbot serve` do; the paths below are all that it knows. It takes the arguments of `chatbot serve`: `--port`.
+Trains and builds the demo bot where it is missing or of an older format, then serves its page. It does what
+`chatbot train` and `chatbot serve` do; the paths below are all that it knows. It takes the arguments of
+`chatbot serve`: `--port`.
 """
 
 import sys
 from pathlib import Path
 
+from chatbot import bundle
 from chatbot.__main__ import main
+from chatbot.errors import BotError
 
 ROOT = Path(__file__).parent
 DEMO = ROOT / "data" / "demo"
@@ -24,10 +27,19 @@ def train() -> int:
     return main(["train", *given, "--index", str(INDEX)])
 
 
+def is_built(folder: Path) -> bool:
+    """Whether `folder` holds a bot that this program can read."""
+    try:
+        bundle.in_use(folder)
+    except BotError:
+        return False
+    return True
+
+
 def run() -> int:
     """Serve the page; the exit code of whatever failed, or of the page."""
-    if not (INDEX / "manifest.json").exists():
-        print("The demo bot is not there yet: training it takes a few minutes, once.", flush=True)
+    if not is_built(INDEX):
+        print("There is no demo bot that can be read yet: training it takes a few minutes, once.", flush=True)
         code = train()
         if code:
             return code

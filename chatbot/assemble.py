@@ -213,8 +213,9 @@ def _load_line(folder: Path, about: Mapping[str, Any], route: Route, settings: S
     reranker = None
     if about["reranker_fingerprint"] is not None:
         embeddings = encoder.model.get_input_embeddings()
+        tuned = folder / "reranker"
         reranker = CrossEncoder.load(
-            route.encoder, folder / "reranker", embeddings, route.prefix, route.max_tokens
+            route.encoder, tuned, embeddings, route.prefix, route.max_tokens, encoder.tokenizer
         )
     rows, pairs = [], []
     with (folder / "pairs.jsonl").open(encoding="utf-8") as file:

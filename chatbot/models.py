@@ -73,11 +73,11 @@ def resolve(name: str) -> Path:
     )
 
 
-def load_encoder(name: str, tuned: Path | None = None) -> tuple[Any, Any]:
+def load_encoder(name: str, tuned: Path | None = None, tokenizer: Any = None) -> tuple[Any, Any]:
     """A BertModel in evaluation mode, word embeddings frozen, and its tokenizer.
 
-    `tuned` is the folder of an overlay that `save_tuned` wrote. Raises ModelNotFound; BotError where it does not
-    fit.
+    `tuned` is the folder of an overlay that `save_tuned` wrote; `tokenizer` is this model's where it is in memory
+    already. Raises ModelNotFound; BotError where the overlay does not fit.
     """
     folder = resolve(name)
     with _quiet():
@@ -87,7 +87,8 @@ def load_encoder(name: str, tuned: Path | None = None) -> tuple[Any, Any]:
                 raise ModelNotFound(f"{folder} holds a {config.model_type} model; this chatbot reads BERT models")
             if not any((folder / file).is_file() for file in ("tokenizer.json", "vocab.txt")):
                 raise ModelNotFound(f"{folder} has no tokenizer.json beside its config.json; add the model's own")
-            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+            if tokenizer is None:
+                tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
             model, report = BertModel.from_pretrained(
                 folder,
                 dtype=torch.float32,
@@ -111,13 +112,15 @@ def load_encoder(name: str, tuned: Path | None = None) -> tuple[Any, Any]:
     return model.eval(), tokenizer
 
 
-def load_reranker(name: str, tuned: Path | None, shared_embeddings: nn.Embedding | None) -> tuple[Any, Any]:
+def load_reranker(
+    name: str, tuned: Path | None, shared_embeddings: nn.Embedding | None, tokenizer: Any = None
+) -> tuple[Any, Any]:
     """A BertForSequenceClassification with one output (see `reranker_from`), in evaluation mode, and a tokenizer.
 
-    It starts from the encoder `name`; `shared_embeddings` are the word embeddings of that encoder where it is in
-    memory already. Raises ModelNotFound; BotError where `tuned` does not fit.
+    It starts from the encoder `name`; `shared_embeddings` and `tokenizer` are those of that encoder where it is
+    in memory already. Raises ModelNotFound; BotError where `tuned` does not fit.
     """
-    encoder, tokenizer = load_encoder(name)
+    encoder, tokenizer = load_encoder(name, tokenizer=tokenizer)
     if shared_embeddings is not None:
         own, given = encoder.get_input_embeddings().weight.shape, shared_embeddings.weight.shape
         if own != given:

@@ -30,9 +30,12 @@ class CrossEncoder:
         self.max_tokens = max_tokens
 
     @classmethod
-    def load(cls, name: str, tuned: Path | None, embeddings: Any, prefix: str, max_tokens: int) -> "CrossEncoder":
-        """Base weights by name, fine-tuned ones from the folder `tuned`, word embeddings those of the encoder."""
-        model, tokenizer = load_reranker(name, tuned, embeddings)
+    def load(
+        cls, name: str, tuned: Path | None, embeddings: Any, prefix: str, max_tokens: int, tokenizer: Any = None
+    ) -> "CrossEncoder":
+        """Base weights by name, fine-tuned ones from the folder `tuned`; word embeddings and, where given, the
+        tokenizer are those of the encoder."""
+        model, tokenizer = load_reranker(name, tuned, embeddings, tokenizer)
         return cls(model.eval(), tokenizer, prefix, max_tokens)
 
     @property

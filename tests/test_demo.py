@@ -56,7 +56,7 @@ def evaluation(bot: Chatbot) -> Evaluation:
 
 
 def _is_current(folder: Path) -> bool:
-    if not (folder / "manifest.json").exists():
+    if not app.is_built(folder):
         return False
     files, manifest = load(folder)
     stored = {
@@ -65,6 +65,13 @@ def _is_current(folder: Path) -> bool:
         for line in (files / language / "pairs.jsonl").read_text("utf-8").splitlines()
     }
     return stored == {pair.id for pair in read_pairs(app.PAIRS).pairs}
+
+
+def test_a_demo_bot_of_an_older_format_is_trained_again(tmp_path: Path) -> None:
+    assert not app.is_built(tmp_path / "missing")
+    (tmp_path / "manifest.json").write_text('{"format": 1}', "utf-8")
+    (tmp_path / "versions").mkdir()
+    assert not app.is_built(tmp_path)
 
 
 @pytest.mark.parametrize(("question", "language"), [("where is my parcel", "en"), ("我的快递到哪了", "zh")])
