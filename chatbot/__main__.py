@@ -10,6 +10,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 
@@ -133,10 +134,12 @@ def ask(options: argparse.Namespace) -> int:
 
 def serve(options: argparse.Namespace) -> int:
     from chatbot.assemble import load_bot
-    from chatbot.journal import SqlJournal
-    from chatbot.ui.chat import build_page, launch
 
-    bot = load_bot(options.index)
+    with ThreadPoolExecutor(1) as beside:  # reading the models and importing the page's libraries take as long
+        loading = beside.submit(load_bot, options.index)
+        from chatbot.journal import SqlJournal
+        from chatbot.ui.chat import build_page, launch
+    bot = loading.result()
     for line in bot.lines.values():
         line.retrieve(["hello"])  # whatever is made on first use is made before the first customer comes
     journal = SqlJournal.connect(

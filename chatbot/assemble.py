@@ -61,8 +61,7 @@ class LanguageWorkshop:
         return SentenceEncoder.load(self.route.encoder, self.route.prefix, self.route.max_tokens)
 
     def reranker(self, encoder: Any) -> CrossEncoder:
-        model = reranker_from(encoder.model)
-        return CrossEncoder(model, encoder.tokenizer, self.route.prefix, self.route.max_tokens)
+        return _reranker(encoder)
 
     def retriever(self, pairs: Sequence[QAPair], encoder: Encoder) -> Retriever:
         retrieve, casefold = self.settings.retrieve, self.route.casefold
@@ -212,11 +211,7 @@ def _load_line(folder: Path, about: Mapping[str, Any], route: Route, settings: S
         )
     reranker = None
     if about["reranker_fingerprint"] is not None:
-        embeddings = encoder.model.get_input_embeddings()
-        tuned = folder / "reranker"
-        reranker = CrossEncoder.load(
-            route.encoder, tuned, embeddings, route.prefix, route.max_tokens, encoder.tokenizer
-        )
+        reranker = _reranker(encoder, folder / "reranker")
     rows, pairs = [], []
     with (folder / "pairs.jsonl").open(encoding="utf-8") as file:
         for line in file:
@@ -237,6 +232,11 @@ def _load_line(folder: Path, about: Mapping[str, Any], route: Route, settings: S
         settings.retrieve,
         route.casefold,
     )
+
+
+def _reranker(encoder: SentenceEncoder, tuned: Path | None = None) -> CrossEncoder:
+    """A cross-encoder that starts from the encoder, shares its word embeddings and reads texts as it does."""
+    return CrossEncoder(reranker_from(encoder.model, tuned), encoder.tokenizer, encoder.prefix, encoder.max_tokens)
 
 
 def _save_line(folder: Path, line: Retriever, route: Route) -> dict[str, Any]:

@@ -73,11 +73,11 @@ def resolve(name: str) -> Path:
     )
 
 
-def load_encoder(name: str, tuned: Path | None = None, tokenizer: Any = None) -> tuple[Any, Any]:
+def load_encoder(name: str, tuned: Path | None = None) -> tuple[Any, Any]:
     """A BertModel in evaluation mode, word embeddings frozen, and its tokenizer.
 
-    `tuned` is the folder of an overlay that `save_tuned` wrote; `tokenizer` is this model's where it is in memory
-    already. Raises ModelNotFound; BotError where the overlay does not fit.
+    `tuned` is the folder of an overlay that `save_tuned` wrote. Raises ModelNotFound; BotError where the overlay
+    does not fit.
     """
     folder = resolve(name)
     with _quiet():
@@ -87,8 +87,7 @@ def load_encoder(name: str, tuned: Path | None = None, tokenizer: Any = None) ->
                 raise ModelNotFound(f"{folder} holds a {config.model_type} model; this chatbot reads BERT models")
             if not any((folder / file).is_file() for file in ("tokenizer.json", "vocab.txt")):
                 raise ModelNotFound(f"{folder} has no tokenizer.json beside its config.json; add the model's own")
-            if tokenizer is None:
-                tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
             model, report = BertModel.from_pretrained(
                 folder,
                 dtype=torch.float32,
@@ -112,28 +111,10 @@ def load_encoder(name: str, tuned: Path | None = None, tokenizer: Any = None) ->
     return model.eval(), tokenizer
 
 
-def load_reranker(
-    name: str, tuned: Path | None, shared_embeddings: nn.Embedding | None, tokenizer: Any = None
-) -> tuple[Any, Any]:
-    """A BertForSequenceClassification with one output (see `reranker_from`), in evaluation mode, and a tokenizer.
-
-    It starts from the encoder `name`; `shared_embeddings` and `tokenizer` are those of that encoder where it is
-    in memory already. Raises ModelNotFound; BotError where `tuned` does not fit.
-    """
-    encoder, tokenizer = load_encoder(name, tokenizer=tokenizer)
-    if shared_embeddings is not None:
-        own, given = encoder.get_input_embeddings().weight.shape, shared_embeddings.weight.shape
-        if own != given:
-            raise BotError(f"word embeddings {list(given)} cannot be shared with {name}, whose are {list(own)}")
-        encoder.set_input_embeddings(shared_embeddings)
-    model = reranker_from(encoder)
-    if tuned is not None:
-        _overlay(model, tuned, name)
-    return model.eval(), tokenizer
-
-
-def reranker_from(encoder: Any) -> Any:
-    """A BertForSequenceClassification with one output that starts from a BertModel in memory.
+def reranker_from(encoder: Any, tuned: Path | None = None) -> Any:
+    """A BertForSequenceClassification with one output that starts from a BertModel in memory, in evaluation mode;
+    with the overlay in the folder `tuned`, all but the words are that overlay's. Raises BotError where it does
+    not fit.
 
     It shares the encoder's word embeddings and copies the rest; a pooler that the encoder has not starts from
     fixed random numbers. The classifier reads [CLS] and, last, the cosine of the two texts; it begins with the
@@ -155,6 +136,8 @@ def reranker_from(encoder: Any) -> Any:
         model.classifier.weight[0, -1] = COSINE_SCALE
         model.classifier.bias.fill_(-COSINE_SCALE / 2)
     model.set_attn_implementation("sdpa")
+    if tuned is not None:
+        _overlay(model, tuned, "that the encoder has")
     return model.eval()
 
 

@@ -7,7 +7,6 @@ on that cosine: a start that ranks well with no training at all, from which the 
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,28 +14,20 @@ import torch
 from torch.nn.functional import cosine_similarity
 
 from chatbot.domain import Scores
-from chatbot.models import fingerprint, load_reranker, readable
+from chatbot.models import fingerprint, readable
 
 CHUNK = 24  # pairs in one forward pass, of similar length, so that little of it is padding
 
 
 class CrossEncoder:
-    """A sequence classifier over (question, candidate); `max_tokens` bounds each of the two texts."""
+    """A sequence classifier over (question, candidate), as `models.reranker_from` makes one; `max_tokens` bounds
+    each of the two texts."""
 
     def __init__(self, model: Any, tokenizer: Any, prefix: str, max_tokens: int) -> None:
         self.model = model
         self.tokenizer = tokenizer
         self.prefix = prefix
         self.max_tokens = max_tokens
-
-    @classmethod
-    def load(
-        cls, name: str, tuned: Path | None, embeddings: Any, prefix: str, max_tokens: int, tokenizer: Any = None
-    ) -> "CrossEncoder":
-        """Base weights by name, fine-tuned ones from the folder `tuned`; word embeddings and, where given, the
-        tokenizer are those of the encoder."""
-        model, tokenizer = load_reranker(name, tuned, embeddings, tokenizer)
-        return cls(model.eval(), tokenizer, prefix, max_tokens)
 
     @property
     def fingerprint(self) -> str:

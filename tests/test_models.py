@@ -28,7 +28,6 @@ from chatbot.models import (
     cache_folder,
     fingerprint,
     load_encoder,
-    load_reranker,
     reranker_from,
     resolve,
     save_tuned,
@@ -237,14 +236,15 @@ class TestReranker:
         reranker = reranker_from(encoder)
         nudge(reranker)
         save_tuned(reranker, tmp_path / "reranker")
-        for shared in (encoder.get_input_embeddings(), None):
-            loaded, _ = load_reranker(str(tiny), tmp_path / "reranker", shared)
-            assert fingerprint(loaded) == fingerprint(reranker)
-            assert (loaded.get_input_embeddings() is shared) == (shared is not None)
+        loaded = reranker_from(encoder, tmp_path / "reranker")
+        assert fingerprint(loaded) == fingerprint(reranker)
+        assert loaded.get_input_embeddings() is encoder.get_input_embeddings()
 
-    def test_words_of_another_model_are_refused(self, tiny: Path) -> None:
-        with pytest.raises(BotError, match=r"\[7, 8\] cannot be shared with .*tiny, whose are \[6, 8\]"):
-            load_reranker(str(tiny), None, torch.nn.Embedding(7, 8))
+    def test_a_tuned_one_of_another_model_is_refused(self, tiny: Path, tmp_path: Path) -> None:
+        encoder, _ = load_encoder(str(tiny))
+        save_tuned(encoder, tmp_path / "reranker")
+        with pytest.raises(BotError, match="do not fit the base model"):
+            reranker_from(encoder, tmp_path / "reranker")
 
 
 def test_the_fingerprint_sees_every_number_and_shape(tiny: Path) -> None:

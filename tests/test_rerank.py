@@ -5,7 +5,6 @@ import copy
 import pytest
 import torch
 
-from chatbot.encode import SentenceEncoder
 from chatbot.models import MINILM, load_encoder, readable, reranker_from
 from chatbot.rerank import CrossEncoder
 from tests.contracts import RerankerContract
@@ -67,9 +66,3 @@ class TestCrossEncoder(RerankerContract):
             assert not minilm.logits(["a"], ["b"]).requires_grad
         before = minilm.score(["a"], ["b"])
         assert minilm.score(["a"], ["b"]).tolist() == before.tolist()
-
-    def test_it_shares_its_word_embeddings_with_the_encoder(self) -> None:
-        encoder = SentenceEncoder.load(MINILM)
-        words = encoder.model.get_input_embeddings()
-        loaded = CrossEncoder.load(MINILM, None, words, "", 64)
-        assert loaded.model.get_input_embeddings() is words
