@@ -5,8 +5,9 @@
     python benchmarks/quality.py --sets DIR NAME …        only these
 
 A set that has its result already is left alone, so an interrupted run goes on where it stopped; `--again`
-measures anew. `--matches NAME=FILE` gives a set labelled question pairs to learn from. `--untrained` measures
-`chatbot build` instead of `chatbot train`, as NAME-untrained.
+measures anew. `--matches NAME=FILE` gives a set labelled question pairs to learn from, but for those that hold a
+text of its dialogues, as NAME-matches. `--untrained` measures `chatbot build` instead of `chatbot train`, as
+NAME-untrained.
 """
 
 import argparse
@@ -55,7 +56,8 @@ def main() -> int:
         print(f"no set {', '.join(sorted(unknown))}; there are {', '.join(sets)}", file=sys.stderr)
         return 1
     for name in options.names or sets:
-        label = f"{name}-untrained" if options.untrained else name
+        kind = "-untrained" if options.untrained else "-matches" if name in matches else ""
+        label = name + kind
         result = RESULTS / f"{label}.json"
         if result.exists() and not options.again:
             print(f"{label}: measured already, {result}")
@@ -80,15 +82,17 @@ def measure(
     if untrained:
         build_bot(corpus.pairs, worded, settings, index)
     else:
-        given = read_matches(matches) if matches else ()
+        told = {turn.text for dialogue in read_dialogues(files.dialogues) for turn in dialogue.turns}
+        given = [m for m in (read_matches(matches) if matches else ()) if not {m.left, m.right} & told]
         development = read_dialogues(files.development) if files.development else ()
         train_bot(corpus.pairs, given, development, worded, settings, index)
     seconds = perf_counter() - start
     metrics = evaluate(read_dialogues(files.dialogues), load_bot(index)).metrics()
     every = (*files.pairs, *files.development, *files.dialogues, *matches)
     hashes = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in every}
-    name = index.name.removesuffix("-untrained")
-    command = f"python benchmarks/quality.py {'--untrained ' if untrained else ''}--sets DIR {name}"
+    name = index.name.removesuffix("-untrained").removesuffix("-matches")
+    option = "--untrained " if untrained else f"--matches {name}=FILE " if matches else ""
+    command = f"python benchmarks/quality.py {option}--sets DIR {name}"
     about = {"command": command, "seed": settings.seed, "files": hashes}
     return {"pairs": len(corpus.pairs), "made_in_seconds": round(seconds, 1)} | metrics, about
 

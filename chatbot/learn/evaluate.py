@@ -27,6 +27,7 @@ from tqdm import tqdm
 from chatbot.domain import Action, Conversation, HeldOutDialogue, HeldOutTurn, Responder, Role, Turn
 
 BINS = 15
+DRAWS = 1000  # of outcomes, to see what calibration error chance alone makes
 DEPTHS = (1, 3, 5, 10)
 
 
@@ -161,6 +162,7 @@ def measures(predictions: Sequence[Prediction]) -> dict[str, Any]:
         "mrr_at_10": _mean([_reciprocal_rank(p) for p in inside]),
         "map": _mean([_average_precision(p) for p in inside]),
         "ece": expected_calibration_error(confidence, np.array([p.right_first for p in predictions], dtype=float)),
+        "ece_of_chance": chance_calibration_error(confidence),
         "auroc": auroc(confidence, np.array([bool(p.wanted) for p in predictions])),
         "latency_ms_p50": float(np.percentile(latency, 50)) if latency else None,
         "latency_ms_p95": float(np.percentile(latency, 95)) if latency else None,
@@ -174,6 +176,18 @@ def expected_calibration_error(confidence: NDArray[Any], right: NDArray[Any], bi
     order = np.argsort(confidence, kind="stable")
     parts = [part for part in np.array_split(order, bins) if len(part)]
     return float(sum(len(p) * abs(confidence[p].mean() - right[p].mean()) for p in parts) / len(order))
+
+
+def chance_calibration_error(confidence: NDArray[Any], bins: int = BINS) -> float | None:
+    """What `expected_calibration_error` finds on average where every confidence is exactly right: that many turns
+    are right or wrong by chance. Nothing below it says anything."""
+    if not len(confidence):
+        return None
+    order = np.argsort(confidence, kind="stable")
+    drawn = np.random.default_rng(0).random((DRAWS, len(confidence))) < confidence
+    parts = [part for part in np.array_split(order, bins) if len(part)]
+    gaps = [len(p) * np.abs(drawn[:, p].mean(1) - confidence[p].mean()) for p in parts]
+    return float(np.mean(sum(gaps)) / len(order))
 
 
 def auroc(confidence: NDArray[Any], positive: NDArray[Any]) -> float | None:

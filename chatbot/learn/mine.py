@@ -6,6 +6,7 @@ wrong answers, which is what the cross-encoder meets when it works.
 """
 
 import random
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -43,6 +44,12 @@ def labelled(pairs: Sequence[QAPair], matches: Sequence[Match], casefold: bool) 
         texts[answers[pair.answer_id]] = form(pair.answer, casefold)
     questions = [name[1:] for name in number if name[0] == "q"]
     return Labelled(questions, [int(label[number["q" + q]]) for q in questions], texts)
+
+
+def paired(texts: Labelled) -> float:
+    """The share of the questions that have another one with the same label."""
+    counts = Counter(texts.answers)
+    return sum(count for count in counts.values() if count > 1) / max(counts.total(), 1)
 
 
 def ranked_lists(retriever: Retriever, negatives: int, seed: int) -> list[RankedList]:

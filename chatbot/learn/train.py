@@ -22,7 +22,7 @@ from chatbot.learn.calibrate import PRIOR, calibrate
 from chatbot.learn.contrastive import TrainableEncoder, tune_encoder
 from chatbot.learn.folds import Split, heard, samples, split
 from chatbot.learn.matching import compare, fit, from_pairs
-from chatbot.learn.mine import labelled, matched_lists, ranked_lists
+from chatbot.learn.mine import labelled, matched_lists, paired, ranked_lists
 from chatbot.learn.relevance import TrainableReranker, tune_reranker
 from chatbot.retrieve import Retriever, form
 from chatbot.settings import Settings
@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 FINISH = 0.34  # share of the epochs that the last fold's models go on with all pairs, at half the rate
 MATCHES_HELD_OUT = 1000
 LEAST_LISTS = 16  # with fewer, a cross-encoder would learn nothing but noise
+LEAST_PAIRED = 0.5  # of the questions, how many must share their meaning with another one before models learn
 
 
 class TunableEncoder(Encoder, TrainableEncoder, Protocol):
@@ -119,8 +120,16 @@ def _tune(
     label: str,
 ) -> tuple[Retriever, TunableReranker | None]:
     """Tune the encoder, then the cross-encoder, a new one from the encoder where there is none yet; a retriever
-    over the pairs with both, and the cross-encoder."""
+    over the pairs with both, and the cross-encoder. Where most questions stand alone, neither learns: what slips
+    of the finger and the answers' texts teach costs more than it brings."""
     texts = labelled(pairs, matches, workshop.casefold)
+    if paired(texts) < LEAST_PAIRED:
+        log.info(
+            "%s: the models stay as they come: %.0f %% of the questions have another one of the same answer to "
+            "learn from; labelled question pairs would help (--matches)",
+            *(label, 100 * paired(texts)),
+        )
+        return workshop.retriever(pairs, encoder), None
     tune_encoder(encoder, texts, settings.encode, seed=settings.seed, label=f"{label}: encoder")
     retriever = workshop.retriever(pairs, encoder)
     lists = ranked_lists(retriever, settings.rerank.negatives, settings.seed)

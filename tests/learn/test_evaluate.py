@@ -70,6 +70,7 @@ OUTSIDE = (
     predicted("", Action.CHAT, "", 0.0, latency=70),
     predicted("", Action.CLARIFY, "AB", 0.5, latency=80),
 )
+CONFIDENCES = (0.9, 0.6, 0.8, 0.4, 0.3, 0.7, 0.0, 0.5)
 
 
 class TestMeasures:
@@ -93,6 +94,7 @@ class TestMeasures:
             "map": pytest.approx((1 + (1 / 2 + 2 / 3) / 2 + 0 + 1) / 4),
             # eight turns make eight bins of one: confidence against 1 where the first candidate is right, else 0
             "ece": pytest.approx((0.1 + 0.6 + 0.8 + 0.6 + 0.3 + 0.7 + 0.0 + 0.5) / 8),
+            "ece_of_chance": pytest.approx(np.mean([2 * p * (1 - p) for p in CONFIDENCES]), abs=0.01),
             # of 16 pairs of an in-scope and an out-of-scope turn: 0.9 and 0.8 beat four, 0.6 three, 0.4 two
             "auroc": pytest.approx(13 / 16),
             "latency_ms_p50": 45.0,

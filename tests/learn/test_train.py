@@ -152,6 +152,15 @@ class TestTrain:
         off = off.model_copy(update={"rerank": off.rerank.model_copy(update={"epochs": 0})})
         assert train("en", PAIRS, (), (), TinyWorkshop(), off).reranker is None
 
+    def test_models_stay_as_they_come_where_most_questions_stand_alone(self) -> None:
+        alone = PAIRS[::4]  # one question an answer
+        trained = train("en", alone, (), (), TinyWorkshop(), settings())
+        assert trained.encoder.fingerprint == TinyEncoder().fingerprint
+        assert trained.reranker is None
+        matches = [Match(each.question, f"{each.question} {each.question}", True) for each in alone]
+        taught = train("en", alone, matches * 2, (), TinyWorkshop(), settings())
+        assert taught.encoder.fingerprint != TinyEncoder().fingerprint
+
     def test_one_pair_gives_the_prior(self) -> None:
         trained = train("en", PAIRS[:1], (), (), TinyWorkshop(), settings())
         assert trained.calibration == PRIOR
