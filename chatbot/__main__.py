@@ -1,30 +1,25 @@
 """The command line: what outside scripts call. `chatbot --help` shows each command with an example.
 
-Exit code 0 when it worked, 1 for a mistake of the user's (one line says what to do), 2 for wrong usage.
+Exit code 0 when it worked, 1 for a mistake of the user's (one line says what to do), 2 for wrong usage, 3 where
+`compare` finds the new bot worse.
 """
 
 import argparse
-import hashlib
-import json
 import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
 from pathlib import Path
 
-from chatbot.answer import Templates
-from chatbot.corpus import BadRows, read_pairs
-from chatbot.domain import QAPair
-from chatbot.errors import ChatbotError, CorpusError, SettingsError, UserError
-from chatbot.settings import Settings
+from chatbot.commands import add, ask, build, compare, evaluate, remove, rollback, serve, train, versions
+from chatbot.errors import ChatbotError, SettingsError
 
 EXAMPLES = """examples:
   chatbot train --pairs faq.xlsx --index index/shop        fine-tune, calibrate and index: the whole bot
   chatbot build --pairs faq.csv --index index/shop         index only, in seconds
   chatbot ask --index index/shop "where is my parcel"      one question
   chatbot evaluate --index index/shop --dialogues held-out.jsonl --output runs/shop
+  chatbot compare --index index/shop index/new --dialogues held-out.jsonl     what a new bot changes
   chatbot serve --index index/shop --port 7860             the chat page
   chatbot add --pairs new.csv --index index/shop           more pairs, live at once, no training
   chatbot remove --answer gift_wrap --index index/shop     an answer that no longer holds
@@ -53,139 +48,6 @@ def _log_to_standard_error(level: str) -> None:
     logging.basicConfig(level=levels[level.upper()], format="%(message)s", stream=sys.stderr)
     for noisy in ("httpx", "sentence_transformers", "transformers", "faiss", "bm25s", "matplotlib"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-
-
-def build(options: argparse.Namespace) -> int:
-    from chatbot.assemble import build_bot
-
-    pairs, templates, settings = _read(options)
-    build_bot(pairs, templates, settings, options.index)
-    return 0
-
-
-def train(options: argparse.Namespace) -> int:
-    from chatbot.assemble import train_bot
-    from chatbot.corpus import read_dialogues, read_matches
-
-    matches = read_matches(options.matches) if options.matches else ()
-    dialogues = read_dialogues(options.dialogues) if options.dialogues else ()
-    pairs, templates, settings = _read(options)
-    train_bot(pairs, matches, dialogues, templates, settings, options.index)
-    return 0
-
-
-def add(options: argparse.Namespace) -> int:
-    from chatbot.assemble import add_pairs
-
-    added = add_pairs(_read_pairs(options), options.index)
-    print(f"{added} pairs are new and answer from now on; chatbot train learns from them too")
-    return 0
-
-
-def remove(options: argparse.Namespace) -> int:
-    from chatbot.assemble import remove_pairs
-
-    if not options.answer and not options.question:
-        raise UserError("name what to remove: --answer ID … or --question TEXT …")
-    print(f"{remove_pairs(options.answer, options.question, options.index)} pairs are gone")
-    return 0
-
-
-def evaluate(options: argparse.Namespace) -> int:
-    from chatbot.assemble import load_bot
-    from chatbot.corpus import read_dialogues, read_matches
-    from chatbot.learn.evaluate import evaluate as replay
-    from chatbot.learn.matching import evaluate_matches
-    from chatbot.tabular import find_files
-
-    dialogues = read_dialogues(options.dialogues) if options.dialogues else ()
-    matches = read_matches(options.matches) if options.matches else ()
-    try:
-        options.output.mkdir(parents=True, exist_ok=True)
-    except OSError as cause:
-        raise UserError(f"--output {options.output} is no folder to write to: {cause.strerror}") from cause
-    bot = load_bot(options.index)
-    about = {"index": str(options.index), "seed": bot.settings.seed, "profile": bot.settings.profile}
-    if options.dialogues:
-        about["dialogues"] = {path.name: _sha256(path) for path in find_files(options.dialogues, (".jsonl",))}
-        metrics = replay(dialogues, bot).save(options.output, about)
-    else:
-        about["matches"] = {path.name: _sha256(path) for path in find_files(options.matches, (".tsv",))}
-        metrics = evaluate_matches(matches, bot, options.output, about)
-    print(json.dumps({name: value for name, value in metrics.items() if name != "about"}, indent=2))
-    return 0
-
-
-def ask(options: argparse.Namespace) -> int:
-    from chatbot.assemble import load_bot
-    from chatbot.domain import Conversation
-
-    reply = load_bot(options.index).reply(Conversation(), options.question)
-    if options.json:
-        print(json.dumps(asdict(reply), ensure_ascii=False, indent=2))
-        return 0
-    print(reply.text)
-    for suggestion in reply.suggestions:
-        print(f"  - {suggestion}")
-    for citation in reply.citations:
-        print(f"  [{citation.answer_id}: {citation.question!r}, {citation.source}]")
-    return 0
-
-
-def serve(options: argparse.Namespace) -> int:
-    from chatbot.assemble import load_bot
-
-    with ThreadPoolExecutor(1) as beside:  # reading the models and importing the page's libraries take as long
-        loading = beside.submit(load_bot, options.index)
-        from chatbot.journal import SqlJournal
-        from chatbot.ui.chat import build_page, launch
-    bot = loading.result()
-    for line in bot.lines.values():
-        line.retrieve(["hello"])  # whatever is made on first use is made before the first customer comes
-    journal = SqlJournal.connect(
-        options.journal if options.journal is not None else options.index / "journal.sqlite"
-    )
-    company = bot.templates.slots.get("company", options.index.name)
-    page = build_page(bot, journal, company=company, examples=bot.templates.examples, languages=sorted(bot.lines))
-    launch(page, options.host, options.port)
-    return 0
-
-
-def versions(options: argparse.Namespace) -> int:
-    from chatbot import bundle
-
-    used = bundle.in_use(options.index)
-    for version in bundle.versions(options.index):
-        print(f"{'*' if version == used else ' '} {version}")
-    return 0
-
-
-def rollback(options: argparse.Namespace) -> int:
-    from chatbot import bundle
-
-    print(f"{options.index} is now at version {bundle.rollback(options.index, options.version).version}")
-    return 0
-
-
-def _read(options: argparse.Namespace) -> tuple[Sequence[QAPair], Templates, Settings]:
-    """The pairs, templates and settings of a build or training; the ingest report goes to standard error."""
-    settings = Settings.load(options.profile).aiming_at(options.precision)
-    templates = Templates() if options.templates is None else Templates.load(options.templates)
-    return _read_pairs(options), templates, settings
-
-
-def _read_pairs(options: argparse.Namespace) -> Sequence[QAPair]:
-    mapping = dict(entry.split("=", 1) for entry in options.map)
-    corpus = read_pairs(options.pairs, mapping, BadRows.FAIL if options.strict else BadRows.SKIP)
-    print(corpus.report, file=sys.stderr)
-    if not corpus.pairs:
-        raise CorpusError("no row could be used; the report above says why")
-    return corpus.pairs
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _assignment(text: str) -> str:
@@ -269,6 +131,12 @@ def _parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--output", type=Path, required=True, metavar="DIR", help="for metrics.json, predictions.csv"
     )
+
+    made = commands.add_parser("compare", help="What a new bot changes on held-out dialogues.")
+    made.set_defaults(run=compare)
+    made.add_argument("--index", type=Path, nargs=2, required=True, metavar=("OLD", "NEW"), help="two built bots")
+    made.add_argument("--dialogues", type=Path, nargs="+", required=True, metavar="FILE", help="as for evaluate")
+    made.add_argument("--output", type=Path, metavar="DIR", help="for difference.json, flips.csv")
 
     made = command("ask", ask, "Ask one question.")
     made.add_argument("--json", action="store_true", help="the whole reply with candidates and scores")

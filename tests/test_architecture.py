@@ -24,7 +24,7 @@ LAYERS = {
     "adapters": {"models", "nano", "encode", "index", "lexical", "rerank", "journal", "bundle"},
     "flow": {"retrieve", "converse"},
     "offline": {"learn"},
-    "outside": {"ui", "assemble", "__main__", "app"},
+    "outside": {"ui", "assemble", "commands", "__main__", "app"},
 }
 MAY_IMPORT = {
     "nouns": set(),
@@ -43,7 +43,12 @@ ONLY_IN = {
     "sqlalchemy": {"chatbot.journal"},
     "gradio": {"chatbot.ui.chat"},
 }
-MAY_PRINT = {"chatbot.__main__", "app", "chatbot.ui.chat"}  # the last: the address that is served, once
+MAY_PRINT = {
+    "chatbot.__main__",
+    "chatbot.commands",
+    "app",
+    "chatbot.ui.chat",
+}  # the last: the address that is served, once
 MOST_LINES = 320
 
 

@@ -47,7 +47,18 @@ class TestUsage:
             main(["--help"])
         assert stopped.value.code == 0
         text = capsys.readouterr().out
-        for command in ("build", "train", "add", "remove", "evaluate", "ask", "serve", "versions", "rollback"):
+        for command in (
+            "build",
+            "train",
+            "add",
+            "remove",
+            "evaluate",
+            "compare",
+            "ask",
+            "serve",
+            "versions",
+            "rollback",
+        ):
             assert f"\n    {command} " in text
 
     @pytest.mark.parametrize(
@@ -62,6 +73,7 @@ class TestUsage:
             ["build", "--pairs", "pairs.csv", "--index", "bot", "--map", "question"],
             ["evaluate", "--index", "bot", "--output", "out"],
             ["evaluate", "--index", "bot", "--dialogues", "dialogues.jsonl"],
+            ["compare", "--index", "bot", "--dialogues", "dialogues.jsonl"],
             [
                 "evaluate",
                 "--index",
@@ -111,6 +123,7 @@ class TestMistakes:
             (["rollback", "--index", "bot"], NO_BOT),
             ([*EVALUATE, "--dialogues", "dialogues.jsonl"], NO_BOT),
             ([*EVALUATE, "--matches", "matches.tsv"], NO_BOT),
+            (["compare", "--index", "bot", "bot", "--dialogues", "dialogues.jsonl"], NO_BOT),
             ([*EVALUATE, "--dialogues", "gone.jsonl"], "chatbot: gone.jsonl: there is no such file or folder"),
             ([*EVALUATE, "--dialogues", "matches.tsv"], "chatbot: matches.tsv"),
             ([*EVALUATE, "--matches", "gone.tsv"], "chatbot: gone.tsv: there is no such file or folder"),
@@ -245,6 +258,12 @@ def test_a_bot_is_built_asked_and_measured(capsys: pytest.CaptureFixture[str]) -
     with Path("out/predictions.csv").open(encoding="utf-8", newline="") as file:
         (row,) = csv.DictReader(file)
     assert (row["dialogue_id"], row["turn"], row["expected"]) == ("d1", "1", "parcel")
+
+    compare = ["compare", "--index", "bot", "bot", "--dialogues", "dialogues.jsonl", "--output", "flips"]
+    assert main(compare) == 0
+    assert "raw_accuracy         1.000 -> 1.000  +0.000 [+0.000, +0.000]\n" in capsys.readouterr().out
+    assert json.loads(Path("flips/difference.json").read_text("utf-8"))["raw_accuracy"]["high"] == 0.0
+    assert Path("flips/flips.csv").read_text("utf-8").startswith("dialogue_id,turn,")
 
     before = bundle.versions(Path("bot"))
     Path("pairs.csv").write_text(f"{PAIRS}do you sell kayaks,Three kinds of them.,kayaks\n", "utf-8")

@@ -159,7 +159,7 @@ def measures(predictions: Sequence[Prediction]) -> dict[str, Any]:
         "coverage": _share(p.action == Action.ANSWER for p in inside),
         "clarified": _share(p.action == Action.CLARIFY for p in predictions),
         **{f"recall_at_{k}": _share(bool(p.wanted & set(p.ranking[:k])) for p in inside) for k in DEPTHS},
-        "mrr_at_10": _mean([_reciprocal_rank(p) for p in inside]),
+        "mrr_at_10": _mean([reciprocal_rank(p) for p in inside]),
         "map": _mean([_average_precision(p) for p in inside]),
         "ece": expected_calibration_error(confidence, np.array([p.right_first for p in predictions], dtype=float)),
         "ece_of_chance": chance_calibration_error(confidence),
@@ -197,7 +197,8 @@ def auroc(confidence: NDArray[Any], positive: NDArray[Any]) -> float | None:
     return float(roc_auc_score(positive, confidence))
 
 
-def _reciprocal_rank(prediction: Prediction) -> float:
+def reciprocal_rank(prediction: Prediction) -> float:
+    """One over the rank of the first right answer, 0 where none of the first ten is right."""
     ranks = [rank for rank, answer in enumerate(prediction.ranking[:10], start=1) if answer in prediction.wanted]
     return 1 / ranks[0] if ranks else 0.0
 

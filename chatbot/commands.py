@@ -1,0 +1,180 @@
+"""What each command of the command line does: options in, exit code out.
+
+A command imports what it needs when it runs, so that `--help` and a mistake in the options take no time.
+"""
+
+import argparse
+import hashlib
+import json
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from pathlib import Path
+
+from chatbot.answer import Templates
+from chatbot.corpus import BadRows, read_pairs
+from chatbot.domain import QAPair
+from chatbot.errors import CorpusError, UserError
+from chatbot.settings import Settings
+
+WORSE = 3  # exit code of compare
+
+
+def build(options: argparse.Namespace) -> int:
+    from chatbot.assemble import build_bot
+
+    pairs, templates, settings = _read(options)
+    build_bot(pairs, templates, settings, options.index)
+    return 0
+
+
+def train(options: argparse.Namespace) -> int:
+    from chatbot.assemble import train_bot
+    from chatbot.corpus import read_dialogues, read_matches
+
+    matches = read_matches(options.matches) if options.matches else ()
+    dialogues = read_dialogues(options.dialogues) if options.dialogues else ()
+    pairs, templates, settings = _read(options)
+    train_bot(pairs, matches, dialogues, templates, settings, options.index)
+    return 0
+
+
+def add(options: argparse.Namespace) -> int:
+    from chatbot.assemble import add_pairs
+
+    added = add_pairs(_read_pairs(options), options.index)
+    print(f"{added} pairs are new and answer from now on; chatbot train learns from them too")
+    return 0
+
+
+def remove(options: argparse.Namespace) -> int:
+    from chatbot.assemble import remove_pairs
+
+    if not options.answer and not options.question:
+        raise UserError("name what to remove: --answer ID … or --question TEXT …")
+    print(f"{remove_pairs(options.answer, options.question, options.index)} pairs are gone")
+    return 0
+
+
+def evaluate(options: argparse.Namespace) -> int:
+    from chatbot.assemble import load_bot
+    from chatbot.corpus import read_dialogues, read_matches
+    from chatbot.learn.evaluate import evaluate as replay
+    from chatbot.learn.matching import evaluate_matches
+    from chatbot.tabular import find_files
+
+    dialogues = read_dialogues(options.dialogues) if options.dialogues else ()
+    matches = read_matches(options.matches) if options.matches else ()
+    try:
+        options.output.mkdir(parents=True, exist_ok=True)
+    except OSError as cause:
+        raise UserError(f"--output {options.output} is no folder to write to: {cause.strerror}") from cause
+    bot = load_bot(options.index)
+    about = {"index": str(options.index), "seed": bot.settings.seed, "profile": bot.settings.profile}
+    if options.dialogues:
+        about["dialogues"] = {path.name: _sha256(path) for path in find_files(options.dialogues, (".jsonl",))}
+        metrics = replay(dialogues, bot).save(options.output, about)
+    else:
+        about["matches"] = {path.name: _sha256(path) for path in find_files(options.matches, (".tsv",))}
+        metrics = evaluate_matches(matches, bot, options.output, about)
+    print(json.dumps({name: value for name, value in metrics.items() if name != "about"}, indent=2))
+    return 0
+
+
+def compare(options: argparse.Namespace) -> int:
+    from chatbot.assemble import load_bot
+    from chatbot.corpus import read_dialogues
+    from chatbot.learn.difference import COLUMNS, difference
+    from chatbot.learn.evaluate import evaluate as replay
+    from chatbot.learn.evaluate import write_csv, write_metrics
+
+    dialogues = read_dialogues(options.dialogues)
+    bots = [load_bot(index) for index in options.index]
+    before, after = (replay(dialogues, bot).predictions for bot in bots)
+    found = difference(before, after, bots[0].settings.seed)
+    if options.output is not None:
+        write_csv(options.output / "flips.csv", COLUMNS, found.flips)
+        about = {"old": str(options.index[0]), "new": str(options.index[1]), "seed": bots[0].settings.seed}
+        write_metrics(
+            options.output / "difference.json", {"turns": found.turns, **asdict(found)["changes"]}, about
+        )
+    for flip in found.flips:
+        print(f"{flip[-1]}: {flip[0]}, turn {flip[1]}: {flip[3]!r}: {flip[5]} -> {flip[6]}")
+    for name, change in found.changes.items():
+        if change.before is not None and change.after is not None:
+            apart = f"{change.after - change.before:+.3f} [{change.low:+.3f}, {change.high:+.3f}]"
+            print(f"{name:20s} {change.before:.3f} -> {change.after:.3f}  {apart}{'  worse' * change.worse}")
+    return WORSE if found.worse else 0
+
+
+def ask(options: argparse.Namespace) -> int:
+    from chatbot.assemble import load_bot
+    from chatbot.domain import Conversation
+
+    reply = load_bot(options.index).reply(Conversation(), options.question)
+    if options.json:
+        print(json.dumps(asdict(reply), ensure_ascii=False, indent=2))
+        return 0
+    print(reply.text)
+    for suggestion in reply.suggestions:
+        print(f"  - {suggestion}")
+    for citation in reply.citations:
+        print(f"  [{citation.answer_id}: {citation.question!r}, {citation.source}]")
+    return 0
+
+
+def serve(options: argparse.Namespace) -> int:
+    from chatbot.assemble import load_bot
+
+    with ThreadPoolExecutor(1) as beside:  # reading the models and importing the page's libraries take as long
+        loading = beside.submit(load_bot, options.index)
+        from chatbot.journal import SqlJournal
+        from chatbot.ui.chat import build_page, launch
+    bot = loading.result()
+    for line in bot.lines.values():
+        line.retrieve(["hello"])  # whatever is made on first use is made before the first customer comes
+    journal = SqlJournal.connect(
+        options.journal if options.journal is not None else options.index / "journal.sqlite"
+    )
+    company = bot.templates.slots.get("company", options.index.name)
+    page = build_page(bot, journal, company=company, examples=bot.templates.examples, languages=sorted(bot.lines))
+    launch(page, options.host, options.port)
+    return 0
+
+
+def versions(options: argparse.Namespace) -> int:
+    from chatbot import bundle
+
+    used = bundle.in_use(options.index)
+    for version in bundle.versions(options.index):
+        print(f"{'*' if version == used else ' '} {version}")
+    return 0
+
+
+def rollback(options: argparse.Namespace) -> int:
+    from chatbot import bundle
+
+    print(f"{options.index} is now at version {bundle.rollback(options.index, options.version).version}")
+    return 0
+
+
+def _read(options: argparse.Namespace) -> tuple[Sequence[QAPair], Templates, Settings]:
+    """The pairs, templates and settings of a build or training; the ingest report goes to standard error."""
+    settings = Settings.load(options.profile).aiming_at(options.precision)
+    templates = Templates() if options.templates is None else Templates.load(options.templates)
+    return _read_pairs(options), templates, settings
+
+
+def _read_pairs(options: argparse.Namespace) -> Sequence[QAPair]:
+    mapping = dict(entry.split("=", 1) for entry in options.map)
+    corpus = read_pairs(options.pairs, mapping, BadRows.FAIL if options.strict else BadRows.SKIP)
+    print(corpus.report, file=sys.stderr)
+    if not corpus.pairs:
+        raise CorpusError("no row could be used; the report above says why")
+    return corpus.pairs
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
