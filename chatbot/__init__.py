@@ -12,11 +12,11 @@
     converse    Chatbot.reply(conversation, text): the function to read first
 
     journal     what happened: conversations, feedback, hand-overs
-    learn       train, calibrate, evaluate
+    learn       train, calibrate, evaluate, compare
     bundle      the built bot's folder
     ui          the chat page
     assemble    settings and files -> Chatbot: the one place that picks concrete classes
-    __main__    the command line
+    __main__    the command line, and in commands what each command does
 
 Nouns and protocols are in `domain`, errors in `errors`, settings in `settings`.
 """
