@@ -16,6 +16,7 @@ ROOT = Path(__file__).parent
 DEMO = ROOT / "data" / "demo"
 PAIRS = [DEMO / "pairs_en.csv", DEMO / "pairs_zh.csv"]
 DEVELOPMENT = [DEMO / "development_en.jsonl", DEMO / "development_zh.jsonl"]
+PROFILE = DEMO / "profile.toml"
 PRECISION = 0.95  # this shop would rather hand over than answer wrongly
 INDEX = ROOT / "index" / "demo"
 
@@ -23,7 +24,8 @@ INDEX = ROOT / "index" / "demo"
 def train() -> int:
     """Make the demo bot; the exit code of `chatbot train`."""
     given = ["--pairs", *map(str, PAIRS), "--dialogues", *map(str, DEVELOPMENT)]
-    given += ["--templates", str(DEMO / "templates.toml"), "--precision", str(PRECISION)]
+    given += ["--templates", str(DEMO / "templates.toml")]
+    given += ["--profile", str(PROFILE), "--precision", str(PRECISION)]
     return main(["train", *given, "--index", str(INDEX)])
 
 

@@ -28,8 +28,9 @@ from chatbot.settings import Settings
 
 ROOT = Path(__file__).parent.parent
 RESULTS = Path(__file__).parent / "results"
+DEMO = ROOT / "data" / "demo"
 DEMO_FILES = [
-    tuple(ROOT / "data" / "demo" / name.format(language) for language in ("en", "zh"))
+    tuple(DEMO / name.format(language) for language in ("en", "zh"))
     for name in ("pairs_{}.csv", "development_{}.jsonl", "dialogues_{}.jsonl")
 ]
 
@@ -41,12 +42,13 @@ class Set:
     pairs: tuple[Path, ...]
     development: tuple[Path, ...]
     dialogues: tuple[Path, ...]
+    profile: str = "default"
     precision: float | None = None  # what the answers given aim at, unless the default
 
 
 def main() -> int:
     options = _options()
-    sets = {"demo": Set(*DEMO_FILES, precision=0.95)}  # made as app.py makes it
+    sets = {"demo": Set(*DEMO_FILES, str(DEMO / "profile.toml"), precision=0.95)}  # made as app.py makes it
     for folder in sorted(options.sets.iterdir()) if options.sets else ():
         if (folder / "pairs.csv").exists() and (folder / "dialogues.jsonl").exists():
             sets[folder.name] = Set((folder / "pairs.csv",), (), (folder / "dialogues.jsonl",))
@@ -74,7 +76,7 @@ def measure(
     index: Path, files: Set, matches: list[Path], untrained: bool
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Metrics of the bot made from a set in `index`, and what they were measured on."""
-    settings = Settings.load().aiming_at(files.precision)
+    settings = Settings.load(files.profile).aiming_at(files.precision)
     corpus = read_pairs(files.pairs)
     templates = files.pairs[0].with_name("templates.toml")
     worded = Templates.load(templates) if templates.exists() else Templates()
