@@ -66,10 +66,7 @@ def evaluate(options: argparse.Namespace) -> int:
 
     dialogues = read_dialogues(options.dialogues) if options.dialogues else ()
     matches = read_matches(options.matches) if options.matches else ()
-    try:
-        options.output.mkdir(parents=True, exist_ok=True)
-    except OSError as cause:
-        raise UserError(f"--output {options.output} is no folder to write to: {cause.strerror}") from cause
+    _make_folder(options.output)
     bot = load_bot(options.index)
     about = {"index": str(options.index), "seed": bot.settings.seed, "profile": bot.settings.profile}
     if options.dialogues:
@@ -90,6 +87,8 @@ def compare(options: argparse.Namespace) -> int:
     from chatbot.learn.evaluate import write_csv, write_metrics
 
     dialogues = read_dialogues(options.dialogues)
+    if options.output is not None:
+        _make_folder(options.output)
     bots = [load_bot(index) for index in options.index]
     before, after = (replay(dialogues, bot).predictions for bot in bots)
     found = difference(before, after, bots[0].settings.seed)
@@ -173,6 +172,13 @@ def _read_pairs(options: argparse.Namespace) -> Sequence[QAPair]:
     if not corpus.pairs:
         raise CorpusError("no row could be used; the report above says why")
     return corpus.pairs
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as cause:
+        raise UserError(f"--output {path} is no folder to write to: {cause.strerror}") from cause
 
 
 def _sha256(path: Path) -> str:

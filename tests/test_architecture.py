@@ -43,12 +43,8 @@ ONLY_IN = {
     "sqlalchemy": {"chatbot.journal"},
     "gradio": {"chatbot.ui.chat"},
 }
-MAY_PRINT = {
-    "chatbot.__main__",
-    "chatbot.commands",
-    "app",
-    "chatbot.ui.chat",
-}  # the last: the address that is served, once
+# ui.chat prints the address that is served, once
+MAY_PRINT = {"chatbot.__main__", "chatbot.commands", "app", "chatbot.ui.chat"}
 MOST_LINES = 320
 
 

@@ -33,19 +33,12 @@ def _answered(p: Prediction) -> bool:
     return p.action == Action.ANSWER
 
 
-def right(p: Prediction) -> bool:
-    """Whether the right thing was done: the right answer given, or none where there is none."""
-    if p.wanted:
-        return _answered(p) and p.answer_id in p.wanted
-    return p.action in (Action.HAND_OVER, Action.CHAT)
-
-
 MEASURES: dict[str, Callable[[Prediction], Terms]] = {
     "raw_accuracy": _of(lambda p: bool(p.wanted), lambda p: p.right_first),
-    "accuracy": _of(lambda _: True, right),
-    "in_scope_accuracy": _of(lambda p: bool(p.wanted), right),
-    "out_of_scope_recall": _of(lambda p: not p.wanted, right),
-    "answered_precision": _of(_answered, lambda p: bool(p.wanted) and right(p)),
+    "accuracy": _of(lambda _: True, lambda p: p.right),
+    "in_scope_accuracy": _of(lambda p: bool(p.wanted), lambda p: p.right),
+    "out_of_scope_recall": _of(lambda p: not p.wanted, lambda p: p.right),
+    "answered_precision": _of(_answered, lambda p: bool(p.wanted) and p.right),
     "coverage": _of(lambda p: bool(p.wanted), _answered),
     "mrr_at_10": _of(lambda p: bool(p.wanted), reciprocal_rank),
 }
@@ -84,9 +77,11 @@ def difference(before: Sequence[Prediction], after: Sequence[Prediction], seed: 
     turns = [(p.dialogue_id, p.turn, p.text) for p in before]
     if turns != [(p.dialogue_id, p.turn, p.text) for p in after]:
         raise UserError("the two bots were not asked the same turns; evaluate both on the same dialogues")
+    if not turns:
+        raise UserError("the dialogues have no turn with `expected`: nothing to compare the two bots on")
     dialogues = list(dict.fromkeys(p.dialogue_id for p in before))
     drawn = np.random.default_rng(seed).multinomial(
-        len(dialogues), np.full(len(dialogues), 1 / max(len(dialogues), 1)), size=DRAWS
+        len(dialogues), np.full(len(dialogues), 1 / len(dialogues)), size=DRAWS
     )
     changes = {}
     for name, terms in MEASURES.items():
@@ -95,13 +90,13 @@ def difference(before: Sequence[Prediction], after: Sequence[Prediction], seed: 
         edges = np.nanquantile(apart, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]) if not np.isnan(apart).all() else None
         totals = [_number(_ratio(sums.sum(0))) for sums in (old, new)]
         changes[name] = Change(*totals, *(map(float, edges) if edges is not None else (None, None)))
-    flips = [_flip(b, a) for b, a in zip(before, after, strict=True) if right(b) != right(a)]
+    flips = [_flip(b, a) for b, a in zip(before, after, strict=True) if b.right != a.right]
     return Difference(len(turns), changes, tuple(sorted(flips, key=lambda flip: flip[-1], reverse=True)))
 
 
 def _flip(before: Prediction, after: Prediction) -> tuple[Any, ...]:
     done = [f"{p.action} {p.answer_id}".strip() for p in (before, after)]
-    change = "worse" if right(before) else "better"
+    change = "worse" if before.right else "better"
     return (before.dialogue_id, before.turn, before.language, before.text, before.expected, *done, change)
 
 

@@ -57,6 +57,13 @@ class Prediction:
     def right_first(self) -> bool:
         return self.top_answer_id in self.wanted
 
+    @property
+    def right(self) -> bool:
+        """Whether the right thing was done: a right answer given, or none where there is none."""
+        if self.wanted:
+            return self.action == Action.ANSWER and self.answer_id in self.wanted
+        return self.action in (Action.HAND_OVER, Action.CHAT)
+
 
 COLUMNS = tuple(field.name for field in fields(Prediction))[:-1]
 
@@ -143,8 +150,8 @@ def measures(predictions: Sequence[Prediction]) -> dict[str, Any]:
     inside = [p for p in predictions if p.wanted]
     outside = [p for p in predictions if not p.wanted]
     answered = [p for p in predictions if p.action == Action.ANSWER]
-    right = [p for p in inside if p.action == Action.ANSWER and p.answer_id in p.wanted]
-    refused = [p for p in outside if p.action in (Action.HAND_OVER, Action.CHAT)]
+    right = [p for p in inside if p.right]
+    refused = [p for p in outside if p.right]
     confidence = np.array([p.confidence for p in predictions])
     latency = [p.latency_ms for p in predictions]
     return {
@@ -173,9 +180,8 @@ def expected_calibration_error(confidence: NDArray[Any], right: NDArray[Any], bi
     """Mean distance between stated confidence and share right, over bins that hold equally many turns."""
     if not len(confidence):
         return None
-    order = np.argsort(confidence, kind="stable")
-    parts = [part for part in np.array_split(order, bins) if len(part)]
-    return float(sum(len(p) * abs(confidence[p].mean() - right[p].mean()) for p in parts) / len(order))
+    parts = _equal_parts(confidence, bins)
+    return float(sum(len(p) * abs(confidence[p].mean() - right[p].mean()) for p in parts) / len(confidence))
 
 
 def chance_calibration_error(confidence: NDArray[Any], bins: int = BINS) -> float | None:
@@ -183,11 +189,17 @@ def chance_calibration_error(confidence: NDArray[Any], bins: int = BINS) -> floa
     are right or wrong by chance. Nothing below it says anything."""
     if not len(confidence):
         return None
-    order = np.argsort(confidence, kind="stable")
     drawn = np.random.default_rng(0).random((DRAWS, len(confidence))) < confidence
-    parts = [part for part in np.array_split(order, bins) if len(part)]
-    gaps = [len(p) * np.abs(drawn[:, p].mean(1) - confidence[p].mean()) for p in parts]
-    return float(np.mean(sum(gaps)) / len(order))
+    parts = _equal_parts(confidence, bins)
+    return float(
+        sum(len(p) * np.abs(drawn[:, p].mean(1) - confidence[p].mean()).mean() for p in parts) / len(confidence)
+    )
+
+
+def _equal_parts(confidence: NDArray[Any], bins: int) -> list[NDArray[Any]]:
+    """Positions by rising confidence, in at most `bins` parts of equal size."""
+    order = np.argsort(confidence, kind="stable")
+    return [part for part in np.array_split(order, bins) if len(part)]
 
 
 def auroc(confidence: NDArray[Any], positive: NDArray[Any]) -> float | None:

@@ -82,3 +82,8 @@ def test_what_no_turn_counts_for_has_no_value() -> None:
 def test_other_turns_are_refused() -> None:
     with pytest.raises(UserError, match="not asked the same turns"):
         difference(OLD, OLD[1:], 7)
+
+
+def test_no_scored_turn_is_told() -> None:
+    with pytest.raises(UserError, match="nothing to compare"):
+        difference([], [], 7)
