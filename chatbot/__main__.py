@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from chatbot.commands import add, ask, build, compare, evaluate, remove, rollback, serve, train, versions
+from chatbot.commands import add, ask, audit, build, compare, evaluate, remove, rollback, serve, train, versions
 from chatbot.errors import ChatbotError, SettingsError
 
 EXAMPLES = """examples:
@@ -20,6 +20,7 @@ EXAMPLES = """examples:
   chatbot ask --index index/shop "where is my parcel"      one question
   chatbot evaluate --index index/shop --dialogues held-out.jsonl --output runs/shop
   chatbot compare --index index/shop index/new --dialogues held-out.jsonl     what a new bot changes
+  chatbot audit --index index/shop --output runs/audit     which answers it confuses, for the editor
   chatbot serve --index index/shop --port 7860             the chat page
   chatbot add --pairs new.csv --index index/shop           more pairs, live at once, no training
   chatbot remove --answer gift_wrap --index index/shop     an answer that no longer holds
@@ -54,6 +55,22 @@ def _assignment(text: str) -> str:
     if "=" not in text:
         raise argparse.ArgumentTypeError(f"{text!r} is not OURS=THEIRS, such as question=Frage")
     return text
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
+    return int(text)
+
+
+def _similarity(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no similarity above 0 and up to 1")
+    return value
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -96,6 +113,12 @@ def _parser() -> argparse.ArgumentParser:
                 metavar="P",
                 help="of the answers given, the share that must be right (0.85)",
             )
+            made.add_argument(
+                "--risk",
+                type=float,
+                metavar="R",
+                help="instead: at most this share wrong, guaranteed where held-out questions are enough for it",
+            )
         made.add_argument(
             "--map",
             type=_assignment,
@@ -137,6 +160,22 @@ def _parser() -> argparse.ArgumentParser:
     made.add_argument("--index", type=Path, nargs=2, required=True, metavar=("OLD", "NEW"), help="two built bots")
     made.add_argument("--dialogues", type=Path, nargs="+", required=True, metavar="FILE", help="as for evaluate")
     made.add_argument("--output", type=Path, metavar="DIR", help="for difference.json, flips.csv")
+
+    made = command("audit", audit, "Find answers that the bot confuses, and what to do about them.")
+    made.add_argument("--output", type=Path, required=True, metavar="DIR", help="for audit.html, audit.json")
+    made.add_argument(
+        "--questions", type=_count, default=2000, metavar="N", help="asked at most, of each language (2000)"
+    )
+    made.add_argument(
+        "--few", type=_count, default=5, metavar="N", help="questions that an answer should have (5)"
+    )
+    made.add_argument(
+        "--alike",
+        type=_similarity,
+        default=0.95,
+        metavar="S",
+        help="similarity from which on two texts are nearly the same (0.95)",
+    )
 
     made = command("ask", ask, "Ask one question.")
     made.add_argument("--json", action="store_true", help="the whole reply with candidates and scores")

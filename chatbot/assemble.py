@@ -8,6 +8,7 @@ a folder holds for each language:
     LANGUAGE/answers.index       vectors of the answers' texts
     LANGUAGE/encoder/            the encoder's weights but its word embeddings, which are the base model's
     LANGUAGE/reranker/           those of the cross-encoder, if there is one
+    LANGUAGE/classifier.safetensors   the answer classifier's, if there is one
     templates.json               templates and slots
 
 The manifest has the settings, each language's models with fingerprints, and the calibration.
@@ -26,6 +27,7 @@ import torch
 from chatbot import bundle
 from chatbot.answer import Templates
 from chatbot.bundle import Manifest
+from chatbot.classify import AnswerClassifier
 from chatbot.converse import Chatbot
 from chatbot.decide import Calibration
 from chatbot.domain import Encoder, HeldOutDialogue, Match, QAPair
@@ -65,9 +67,11 @@ class LanguageWorkshop:
 
     def retriever(self, pairs: Sequence[QAPair], encoder: Encoder) -> Retriever:
         retrieve, casefold = self.settings.retrieve, self.route.casefold
-        return Retriever.build(
+        line = Retriever.build(
             pairs, encoder, FaissIndex.build, Bm25Index.build, None, PRIOR, retrieve, casefold=casefold
         )
+        _classify(line, self.settings.seed)
+        return line
 
 
 def build_bot(pairs: Sequence[QAPair], templates: Templates, settings: Settings, folder: Path) -> Manifest:
@@ -131,7 +135,9 @@ def add_pairs(pairs: Sequence[QAPair], folder: Path) -> int:
         known = dict.fromkeys(pair.id for pair in line.table.pairs.values())
         together = merge([*line.table.pairs.values(), *(pair for pair in pairs if pair.language == language)])
         fresh = [pair for pair in together.pairs if pair.id not in known]
-        line.add(fresh)
+        if fresh:
+            line.add(fresh)
+            _classify(line, bot.settings.seed)
         added += len(fresh)
     if added:
         save_bot(bot, folder, bot.settings.profile)
@@ -221,7 +227,7 @@ def _load_line(folder: Path, about: Mapping[str, Any], route: Route, settings: S
     questions = FaissIndex.load(folder / "questions.index")
     array = np.array(rows, dtype=np.int64)
     forms = [form(pair.question, route.casefold) for pair in pairs]
-    return Retriever(
+    restored = Retriever(
         AnswerTable.restore(rows, pairs, questions.vectors(array), about["answer_numbers"]),
         encoder,
         questions,
@@ -232,6 +238,16 @@ def _load_line(folder: Path, about: Mapping[str, Any], route: Route, settings: S
         settings.retrieve,
         route.casefold,
     )
+    if about["classifier"] is not None:
+        restored.classifier = AnswerClassifier.load(folder / "classifier.safetensors", about["classifier"])
+    return restored
+
+
+def _classify(line: Retriever, seed: int) -> None:
+    """Fit the answer classifier to the pairs as they are."""
+    rows = np.array(sorted(line.table.pairs), dtype=np.int64)
+    answer_ids = [line.table.pairs[row].answer_id for row in rows.tolist()]
+    line.classifier = AnswerClassifier.fit(line.questions.vectors(rows), answer_ids, seed)
 
 
 def _reranker(encoder: SentenceEncoder, tuned: Path | None = None) -> CrossEncoder:
@@ -260,7 +276,12 @@ def _save_line(folder: Path, line: Retriever, route: Route) -> dict[str, Any]:
         "answer_numbers": line.table.number,
         "calibration": line.calibration.as_json(),
         "reranker_fingerprint": None,
+        "classifier": None,
     }
+    if line.classifier is not None:
+        assert isinstance(line.classifier, AnswerClassifier)
+        about["classifier"] = list(line.classifier.position)
+        line.classifier.save(folder / "classifier.safetensors")
     save_tuned(encoder.model, folder / "encoder")
     if reranker is not None:
         about["reranker_fingerprint"] = reranker.fingerprint

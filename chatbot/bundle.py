@@ -30,7 +30,7 @@ from typing import Any
 
 from chatbot.errors import BotError, Unavailable
 
-FORMAT = 2  # raise it whenever an older program could not use the folder
+FORMAT = 3  # raise it whenever an older program could not use the folder
 MANIFEST = "manifest.json"
 VERSIONS = "versions"
 BUILDING = ".building-"

@@ -61,6 +61,7 @@ def evaluate(options: argparse.Namespace) -> int:
     from chatbot.assemble import load_bot
     from chatbot.corpus import read_dialogues, read_matches
     from chatbot.learn.evaluate import evaluate as replay
+    from chatbot.learn.evaluate import stated_risks
     from chatbot.learn.matching import evaluate_matches
     from chatbot.tabular import find_files
 
@@ -70,8 +71,12 @@ def evaluate(options: argparse.Namespace) -> int:
     bot = load_bot(options.index)
     about = {"index": str(options.index), "seed": bot.settings.seed, "profile": bot.settings.profile}
     if options.dialogues:
+        from chatbot.learn import curves
+
         about["dialogues"] = {path.name: _sha256(path) for path in find_files(options.dialogues, (".jsonl",))}
-        metrics = replay(dialogues, bot).save(options.output, about)
+        evaluation = replay(dialogues, bot)
+        metrics = evaluation.save(options.output, about, stated_risks(bot.lines, evaluation.predictions))
+        curves.save(options.output, evaluation.predictions, bot.lines)
     else:
         about["matches"] = {path.name: _sha256(path) for path in find_files(options.matches, (".tsv",))}
         metrics = evaluate_matches(matches, bot, options.output, about)
@@ -105,6 +110,29 @@ def compare(options: argparse.Namespace) -> int:
             apart = f"{change.after - change.before:+.3f} [{change.low:+.3f}, {change.high:+.3f}]"
             print(f"{name:20s} {change.before:.3f} -> {change.after:.3f}  {apart}{'  worse' * change.worse}")
     return WORSE if found.worse else 0
+
+
+def audit(options: argparse.Namespace) -> int:
+    from chatbot.assemble import load_bot
+    from chatbot.insight.audit import audit as examine
+    from chatbot.insight.report import render
+    from chatbot.learn.evaluate import write_metrics
+
+    _make_folder(options.output)
+    bot = load_bot(options.index)
+    asked = {"questions": options.questions, "few": options.few, "alike": options.alike, "seed": bot.settings.seed}
+    found = examine(bot.lines, **asked)
+    languages = {findings.language: findings.as_json() for findings in found}
+    whole = write_metrics(
+        options.output / "audit.json", {"languages": languages}, {"index": str(options.index), **asked}
+    )
+    report = options.output / "audit.html"
+    report.write_text(render(found, whole["about"]), "utf-8")
+    for findings in found:
+        for name, count in findings.counts().items():
+            print(f"{findings.language}  {name:32s} {count}")
+    print(f"what they are and what to do about them: {report}")
+    return 0
 
 
 def ask(options: argparse.Namespace) -> int:
@@ -160,7 +188,7 @@ def rollback(options: argparse.Namespace) -> int:
 
 def _read(options: argparse.Namespace) -> tuple[Sequence[QAPair], Templates, Settings]:
     """The pairs, templates and settings of a build or training; the ingest report goes to standard error."""
-    settings = Settings.load(options.profile).aiming_at(options.precision)
+    settings = Settings.load(options.profile).aiming_at(options.precision).promising(options.risk)
     templates = Templates() if options.templates is None else Templates.load(options.templates)
     return _read_pairs(options), templates, settings
 

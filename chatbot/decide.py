@@ -2,7 +2,7 @@
 
 `Calibration` is what was learnt on held-out questions (learn/calibrate.py) and travels with the bot as JSON:
 
-    evidence of one answer   z = (feature - mean) / spread           the six scores of a Candidate
+    evidence of one answer   z = (feature - mean) / spread           the seven scores of a Candidate
     its ranking score        s = fusion . z                          sorts candidates
     its confidence           p = sigmoid(first . x + bias)           x: score, margin, evidence of the first
     one of three is right    sigmoid(any . x + bias), never below p  says when asking back makes sense
@@ -24,7 +24,7 @@ from scipy.special import expit
 
 from chatbot.domain import Action, Candidate, Decision, Reason
 
-EVIDENCE = ("similarity", "relevance", "lexical", "agreement", "centroid", "answer_similarity")
+EVIDENCE = ("similarity", "relevance", "lexical", "agreement", "centroid", "answer_similarity", "classified")
 SIGNS = ("score", "margin", "lead", *EVIDENCE)  # what a confidence is made of: x above
 OFFERED = 3  # questions in a "did you mean"
 
@@ -41,6 +41,9 @@ class Confidence:
     any_bias: float
     answer_threshold: float
     clarify_threshold: float
+    stated_risk: float = 0.2  # of the answers given at that threshold, how many may be wrong
+    guaranteed: bool = False  # whether held-out questions were enough to promise it (learn/guarantee.py)
+    held_out: tuple[tuple[float, float], ...] = ()  # their confidence and rightness, as expected in service
 
     def of(self, signs: Floats) -> tuple[Floats, Floats]:
         """Probabilities [n] that the first answer, and that one of the first three, is right."""
@@ -78,7 +81,10 @@ class Calibration:
 
 
 def _tuples(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+    def frozen(value: Any) -> Any:
+        return tuple(map(frozen, value)) if isinstance(value, list) else value
+
+    return {name: frozen(value) for name, value in values.items()}
 
 
 def evidence(candidates: Sequence[Candidate]) -> Floats:

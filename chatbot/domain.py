@@ -108,6 +108,7 @@ class Candidate:
     agreement: float = 0.0
     centroid: float = 0.0  # cosine with the mean of the answer's historical questions
     answer_similarity: float = 0.0  # cosine with the answer's own text
+    classified: float = 0.0  # log-probability of the answer among all that the classifier knows
     score: float = 0.0
     confidence: float = 0.0
 
@@ -220,6 +221,19 @@ class LexicalIndex(Protocol):
     def remove(self, rows: Rows) -> None: ...
 
     def __len__(self) -> int: ...
+
+
+class Classifier(Protocol):
+    """Tells the answers apart by a question's vector."""
+
+    @property
+    def position(self) -> Mapping[str, int]:
+        """The column of each answer that it knows."""
+        ...
+
+    def log_probabilities(self, vectors: Vectors) -> Scores:
+        """float32 [n, answers]"""
+        ...
 
 
 class Reranker(Protocol):

@@ -2,8 +2,8 @@
 
 A `Retriever` serves one language. Three searches find answers that may fit (vectors of historical questions,
 words of historical questions, vectors of the answers' own texts); the pairs of one `answer_id` are aggregated
-into one `Candidate` with six kinds of evidence; the cross-encoder reads the question beside the best pairs of the
-most promising answers; the calibration's fusion sorts. Pairs can be added and removed between two questions.
+into one `Candidate` with seven kinds of evidence; the cross-encoder reads the question beside the best pairs of
+the most promising answers; the calibration's fusion sorts. Pairs can be added and removed between two questions.
 """
 
 import threading
@@ -16,6 +16,7 @@ import numpy as np
 from chatbot.decide import EVIDENCE, Calibration, Floats, blend
 from chatbot.domain import (
     Candidate,
+    Classifier,
     Encoder,
     LexicalIndex,
     QAPair,
@@ -26,12 +27,14 @@ from chatbot.domain import (
     Vectors,
 )
 from chatbot.settings import Retrieve
-from chatbot.table import AnswerTable
+from chatbot.table import AnswerTable, first_seen, votes
 from chatbot.text import clean
 
-SHARPNESS = 0.05  # temperature of the vote among neighbours, the same as in the encoder's training
 ROWS_OF_AN_ANSWER = 32  # pairs looked at for an answer that no historical question brought up
-RELEVANCE = EVIDENCE.index("relevance")
+LEAST_CLASSIFIED = -9.2  # log of one in ten thousand: what is less likely than this is all the same
+RELEVANCE, CLASSIFIED = EVIDENCE.index("relevance"), EVIDENCE.index("classified")
+
+Accepts = Callable[[QAPair], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,7 @@ class Retriever:
         self.calibration = calibration
         self.settings = settings
         self.casefold = casefold
+        self.classifier: Classifier | None = None
         self.lock = threading.RLock()
 
     @classmethod
@@ -131,12 +135,18 @@ class Retriever:
                     self.answers.remove(np.array([self.table.number.pop(a) for a in gone], dtype=np.int64))
         return len(rows)
 
-    def retrieve(self, texts: Sequence[str], where: Callable[[QAPair], bool] | None = None) -> list[Retrieved]:
-        """Candidates for each text, best first. `where` limits the search to pairs that it accepts."""
-        return self.retrieve_read([[text] for text in texts], where)
+    def retrieve(
+        self, texts: Sequence[str], where: Accepts | None = None, hidden: Sequence[frozenset[int]] | None = None
+    ) -> list[Retrieved]:
+        """Candidates for each text, best first. `where` limits the search to pairs that it accepts. `hidden` holds
+        the rows that each text must not see: as if they were removed, but that BM25 still counts their words."""
+        return self.retrieve_read([[text] for text in texts], where, hidden)
 
     def retrieve_read(
-        self, messages: Sequence[Sequence[str]], where: Callable[[QAPair], bool] | None = None
+        self,
+        messages: Sequence[Sequence[str]],
+        where: Accepts | None = None,
+        hidden: Sequence[frozenset[int]] | None = None,
     ) -> list[Retrieved]:
         """Candidates for each message, best first. A message is one reading or several: its words alone come
         first, then the same words with what was said before. Evidence is the mean over the readings
@@ -147,7 +157,9 @@ class Retriever:
         vectors = self.encoder.encode(flat)
         encoded = perf_counter()
         with self.lock:
-            found = iter(self._gather(flat, vectors, where))
+            unseen = [frozenset[int]()] * len(forms) if hidden is None else hidden
+            each = [rows for rows, readings in zip(unseen, forms, strict=True) for _ in readings]
+            found = iter(self._gather(flat, vectors, where, each))
         gathered = [self._blended([next(found) for _ in readings]) for readings in forms]
         searched = perf_counter()
         if self.reranker is not None:
@@ -161,22 +173,26 @@ class Retriever:
         return [Retrieved(self._sorted(found), timings) for found in gathered]
 
     def _gather(
-        self, forms: Sequence[str], vectors: Vectors, where: Callable[[QAPair], bool] | None
+        self, forms: Sequence[str], vectors: Vectors, where: Accepts | None, hidden: Sequence[frozenset[int]]
     ) -> list[list["_Found"]]:
-        among = None
+        table, take, more = self.table, self.settings, max(map(len, hidden), default=0)
+        among, refused = None, frozenset[int]()
         if where is not None:
-            among = np.array([row for row, pair in self.table.pairs.items() if where(pair)], dtype=np.int64)
-        similarities, rows = self.questions.search(vectors, self.settings.neighbours, among)
-        lexical, lexical_rows = self.lexical.search(forms, self.settings.lexical)
-        _, numbers = self.answers.search(vectors, self.settings.answers)
-        names = {number: answer_id for answer_id, number in self.table.number.items()}
-        allowed = None if among is None else set(among.tolist())
+            refused = frozenset(row for row, pair in table.pairs.items() if not where(pair))
+            among = np.array([row for row in table.pairs if row not in refused], dtype=np.int64)
+        similarities, rows = self.questions.search(vectors, take.neighbours + more, among)
+        lexical, lexical_rows = self.lexical.search(forms, take.lexical + more)
+        _, numbers = self.answers.search(vectors, take.answers + more)
+        known = self._classified(vectors)
+        names = {number: answer_id for answer_id, number in table.number.items()}
         found = []
         for i, text in enumerate(forms):
-            near = _pairs_of(rows[i], similarities[i], allowed)
-            words = _pairs_of(lexical_rows[i], lexical[i], allowed)
+            unseen = refused | hidden[i]
+            near = first_seen(rows[i], similarities[i], unseen, take.neighbours)
+            words = first_seen(lexical_rows[i], lexical[i], unseen, take.lexical)
             answer_ids = [names[n] for n in numbers[i].tolist() if n in names]
-            found.append(self._aggregate(text, vectors[i], near, words, answer_ids, allowed))
+            left = [a for a in answer_ids if not hidden[i].issuperset(table.rows[a])][: take.answers]
+            found.append(self._aggregate(text, vectors[i], near, words, left, unseen, {} if unseen else known[i]))
         return found
 
     def _aggregate(
@@ -186,7 +202,8 @@ class Retriever:
         near: dict[int, float],
         words: dict[int, float],
         answer_ids: Sequence[str],
-        allowed: set[int] | None,
+        unseen: frozenset[int],
+        classified: Mapping[str, float],
     ) -> list["_Found"]:
         """The pairs that came up, by answer, with every kind of evidence but relevance; the best answers only."""
         table = self.table
@@ -194,9 +211,7 @@ class Retriever:
         seen = {table.pairs[row].answer_id for row in rows}
         for answer_id in answer_ids:
             if answer_id not in seen:
-                rows.update(table.rows[answer_id][:ROWS_OF_AN_ANSWER])
-        if allowed is not None:
-            rows &= allowed
+                rows.update([row for row in table.rows[answer_id] if row not in unseen][:ROWS_OF_AN_ANSWER])
         if not rows:
             return []
         unknown = np.array(sorted(rows - near.keys()), dtype=np.int64)
@@ -207,13 +222,13 @@ class Retriever:
             )
         ordered = np.array(sorted(rows), dtype=np.int64)
         lexical = dict(zip(ordered.tolist(), self.lexical.score(text, ordered).tolist(), strict=True))
-        votes = _votes(near, table.pairs)
+        shares = votes(near, table.pairs)
         by_answer: dict[str, list[int]] = {}
         for row in sorted(rows, key=lambda row: (-similarity[row], row)):
             by_answer.setdefault(table.pairs[row].answer_id, []).append(row)
         chosen = list(by_answer)
         own = self.answers.vectors(np.array([table.number[a] for a in chosen], dtype=np.int64)) @ vector
-        centroids = np.stack([table.sums[a] for a in chosen])
+        centroids = np.stack([self._sum(a, unseen) for a in chosen])
         central = (centroids @ vector) / np.maximum(np.linalg.norm(centroids, axis=1), 1e-9)
         found = [
             _Found(
@@ -221,9 +236,10 @@ class Retriever:
                     pair=table.pairs[by_answer[answer_id][0]],
                     similarity=similarity[by_answer[answer_id][0]],
                     lexical=max(lexical[row] for row in by_answer[answer_id]),
-                    agreement=votes.get(answer_id, 0.0),
+                    agreement=shares.get(answer_id, 0.0),
                     centroid=float(central[i]),
                     answer_similarity=float(own[i]),
+                    classified=classified.get(answer_id, self.calibration.mean[CLASSIFIED]),
                 ),
                 [table.pairs[row] for row in by_answer[answer_id][: self.settings.rerank]],
             )
@@ -231,6 +247,20 @@ class Retriever:
         ]
         found.sort(key=lambda f: (-self._score(f.candidate, without_relevance=True), f.candidate.pair.answer_id))
         return found[: self.settings.answers]
+
+    def _classified(self, vectors: Vectors) -> list[dict[str, float]]:
+        """The log-probability of each answer for each vector. What is not in it, such as an answer that came
+        later, gets what speaks neither for nor against it; so does all where something it learnt is hidden."""
+        if self.classifier is None:
+            return [{} for _ in vectors]
+        values = np.maximum(self.classifier.log_probabilities(vectors), LEAST_CLASSIFIED)
+        return [dict(zip(self.classifier.position, row, strict=True)) for row in values.tolist()]
+
+    def _sum(self, answer_id: str, unseen: frozenset[int]) -> Vectors:
+        """The sum of the vectors of those questions of an answer that may be seen: float32 [dim]."""
+        total = self.table.sums[answer_id]
+        gone = sorted(unseen.intersection(self.table.rows[answer_id])) if unseen else []
+        return total - self.questions.vectors(np.array(gone)).sum(0) if gone else total
 
     def _blended(self, readings: Sequence[list["_Found"]]) -> list["_Found"]:
         """The findings of several readings as those of one message; the best answers only."""
@@ -282,24 +312,3 @@ def form(text: str, casefold: bool) -> str:
     """How a text is compared: cleaned, and without case where the language's models do not need it."""
     cleaned = clean(text)
     return cleaned.casefold() if casefold else cleaned
-
-
-def _pairs_of(rows: Rows, scores: Scores, allowed: set[int] | None) -> dict[int, float]:
-    return {
-        row: score
-        for row, score in zip(rows.tolist(), scores.tolist(), strict=True)
-        if row >= 0 and (allowed is None or row in allowed)
-    }
-
-
-def _votes(near: Mapping[int, float], pairs: Mapping[int, QAPair]) -> dict[str, float]:
-    """Each answer's share of a soft vote among the neighbours, nearer ones counting more."""
-    if not near:
-        return {}
-    best = max(near.values())
-    votes: dict[str, float] = {}
-    for row, similarity in near.items():
-        weight = float(np.exp((similarity - best) / SHARPNESS))
-        votes[pairs[row].answer_id] = votes.get(pairs[row].answer_id, 0.0) + weight
-    total = sum(votes.values())
-    return {answer_id: vote / total for answer_id, vote in votes.items()}

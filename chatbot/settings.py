@@ -59,7 +59,7 @@ class Encode(Section):
     anchors: Count = 32  # questions a batch; each brings one positive
     rate: Rate = 5e-5
     temperature: Annotated[float, Field(gt=0)] = 0.05
-    frozen: Share = 0.67  # of the layers, from the bottom, that stay as they are
+    frozen: Share = 0.33  # of the layers, from the bottom, that stay as they are
 
 
 class Rerank(Section):
@@ -88,6 +88,7 @@ class Calibrate(Section):
 
 class Decide(Section):
     target_precision: Share = 0.85  # of the answers given, how many must be right
+    risk: Annotated[float, Field(gt=0, lt=1)] | None = None  # or: how many may be wrong, with a guarantee
     out_of_scope_share: Share = 0.3  # of the questions to expect, how many the pairs do not answer
     clarify_precision: Share = 0.9  # of the clarifications, how many must offer the right answer
 
@@ -113,6 +114,13 @@ class Settings(Section):
             return self
         values = self.model_dump(mode="json")
         return self.parse(values | {"decide": values["decide"] | {"target_precision": precision}}, "precision")
+
+    def promising(self, risk: float | None) -> "Settings":
+        """With a guaranteed risk, where one is given. Raises SettingsError."""
+        if risk is None:
+            return self
+        values = self.model_dump(mode="json")
+        return self.parse(values | {"decide": values["decide"] | {"risk": risk}}, "risk")
 
     def route(self, language: str) -> Route:
         """The models for a language; `*` where it has none of its own."""

@@ -2,14 +2,17 @@
 
 In: pairs with the vectors of their questions. Out: the rows they were given, for the indexes to use as well. A
 row is given once and never again, so that an index, a saved bot and this table always mean the same pair by it.
-The sums give an answer's centroid without going through its questions again.
+The sums give an answer's centroid without going through its questions again. `votes` is what the neighbours of a
+question say about answers.
 """
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from chatbot.domain import QAPair, Rows, Vectors
+from chatbot.domain import QAPair, Rows, Scores, Vectors
+
+SHARPNESS = 0.05  # temperature of the vote among neighbours, the same as in the encoder's training
 
 
 class AnswerTable:
@@ -61,3 +64,22 @@ class AnswerTable:
         for answer_id in gone:
             del self.rows[answer_id], self.sums[answer_id]
         return gone
+
+
+def first_seen(rows: Rows, scores: Scores, unseen: frozenset[int], k: int) -> dict[int, float]:
+    """The first k rows that may be seen, with their scores."""
+    found = zip(rows.tolist(), scores.tolist(), strict=True)
+    return dict([(row, score) for row, score in found if row >= 0 and row not in unseen][:k])
+
+
+def votes(near: Mapping[int, float], pairs: Mapping[int, QAPair]) -> dict[str, float]:
+    """Each answer's share of a soft vote among the neighbours, nearer ones counting more."""
+    if not near:
+        return {}
+    best = max(near.values())
+    votes: dict[str, float] = {}
+    for row, similarity in near.items():
+        weight = float(np.exp((similarity - best) / SHARPNESS))
+        votes[pairs[row].answer_id] = votes.get(pairs[row].answer_id, 0.0) + weight
+    total = sum(votes.values())
+    return {answer_id: vote / total for answer_id, vote in votes.items()}

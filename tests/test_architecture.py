@@ -21,9 +21,9 @@ TREES = {module: ast.parse(path.read_text("utf-8")) for module, path in FILES.it
 LAYERS = {
     "nouns": {"domain", "errors"},
     "pure": {"settings", "text", "tabular", "merge", "corpus", "decide", "answer", "phrases", "table"},
-    "adapters": {"models", "nano", "encode", "index", "lexical", "rerank", "journal", "bundle"},
+    "adapters": {"models", "nano", "encode", "classify", "index", "lexical", "rerank", "journal", "bundle"},
     "flow": {"retrieve", "converse"},
-    "offline": {"learn"},
+    "offline": {"learn", "insight"},
     "outside": {"ui", "assemble", "commands", "__main__", "app"},
 }
 MAY_IMPORT = {
@@ -42,6 +42,7 @@ ONLY_IN = {
     "rjieba": {"chatbot.lexical"},
     "sqlalchemy": {"chatbot.journal"},
     "gradio": {"chatbot.ui.chat"},
+    "matplotlib": {"chatbot.insight.report", "chatbot.learn.curves"},
 }
 # ui.chat prints the address that is served, once
 MAY_PRINT = {"chatbot.__main__", "chatbot.commands", "app", "chatbot.ui.chat"}

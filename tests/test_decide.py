@@ -128,7 +128,7 @@ class TestSigns:
         x = dict(zip(SIGNS, signs(self.table([1.0, 0.5]), level), strict=True))
         assert (x["score"], x["margin"]) == (2.0, 1.0)  # scores 2 and 1
         assert x["lead"] == pytest.approx(sigmoid(1.0))
-        assert [x[name] for name in EVIDENCE] == [1, 0, 0, 0, 0, 0]
+        assert [x[name] for name in EVIDENCE] == [1, 0, 0, 0, 0, 0, 0]
 
     def test_one_answer_alone_leads_by_as_much_as_there_is(self) -> None:
         x = dict(zip(SIGNS, signs(self.table([1.0]), calibration({"similarity": 1})), strict=True))
@@ -139,18 +139,23 @@ class TestSigns:
         assert x["margin"] == 5.0
 
     def test_evidence_stands_in_the_order_of_its_names(self) -> None:
-        candidate = Candidate(pair("q", "A1"), 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, score=9, confidence=9)
-        assert evidence([candidate]).tolist() == [[0.1, 0.2, 0.3, 0.4, 0.5, 0.6]]
-        assert evidence([]).shape == (0, 6)
+        candidate = Candidate(
+            pair("q", "A1"), 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, classified=-0.7, score=9, confidence=9
+        )
+        assert evidence([candidate]).tolist() == [[0.1, 0.2, 0.3, 0.4, 0.5, 0.6, -0.7]]
+        assert evidence([]).shape == (0, 7)
 
 
 class TestCalibration:
     def test_evidence_is_counted_in_spreads_above_the_wrong_answers_mean(self) -> None:
         level = replace(
-            calibration({}), mean=(0.5, 1, 0, 0, 0, 0), spread=(0.25, 2, 1, 1, 1, 1), fusion=(1, 10, 0, 0, 0, 0)
+            calibration({}),
+            mean=(0.5, 1, 0, 0, 0, 0, 0),
+            spread=(0.25, 2, 1, 1, 1, 1, 1),
+            fusion=(1, 10, 0, 0, 0, 0, 0),
         )
-        values = np.array([[1.0, 3, 0, 0, 0, 0], [0.5, 1, 9, 9, 9, 9]])
-        assert level.standard(values).tolist() == [[2, 1, 0, 0, 0, 0], [0, 0, 9, 9, 9, 9]]
+        values = np.array([[1.0, 3, 0, 0, 0, 0, 0], [0.5, 1, 9, 9, 9, 9, 9]])
+        assert level.standard(values).tolist() == [[2, 1, 0, 0, 0, 0, 0], [0, 0, 9, 9, 9, 9, 9]]
         assert level.score(values).tolist() == [12, 0]
 
     def test_it_comes_back_from_json_as_it_was(self) -> None:

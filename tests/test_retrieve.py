@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from chatbot.decide import Calibration
+from chatbot.decide import Calibration, evidence
 from chatbot.domain import Candidate, QAPair, Reranker
 from chatbot.retrieve import Retriever, form
 from chatbot.settings import Retrieve
@@ -216,6 +216,50 @@ class TestWhere:
 
     def test_where_nothing_is_accepted_nothing_is_found(self) -> None:
         assert line(PARCEL, reranker=FakeReranker()).retrieve(["parcel"], lambda _: False)[0].candidates == ()
+
+
+class TestHidden:
+    """Rows that one text of a batch must not see."""
+
+    @pytest.mark.parametrize("level", [BY_SIMILARITY, calibration({"lexical": 1, "answer_similarity": 2})])
+    @pytest.mark.parametrize(("near", "answers"), [(4, 2), (1, 1), (1, 4)])
+    def test_each_text_is_served_as_if_its_hidden_rows_were_removed(
+        self, near: int, answers: int, level: Calibration
+    ) -> None:
+        pairs = [
+            pair(f"{first} {second} {n}", f"A{n % 4}", f"{first} {n % 4}")
+            for n, (first, second) in enumerate((a, b) for a in WORDS for b in WORDS for _ in range(2))
+        ]
+        texts = [p.question for p in pairs]
+        hidden = [
+            frozenset(n for n in range(len(pairs)) if n % 4 == i % 4 or n == i + 1) for i in range(len(pairs))
+        ]
+        limits: dict[str, Any] = {"neighbours": near, "lexical": near, "answers": answers, "rerank": 2}
+        together = line(*pairs, reranker=FakeReranker(), level=level, **limits).retrieve(texts, hidden=hidden)
+        for text, rows, found in zip(texts, hidden, together, strict=True):
+            without = line(*pairs, reranker=FakeReranker(), level=level, **limits)
+            without.remove([pairs[row].id for row in rows if row < len(pairs)])
+            alone = ask(without, text)
+            assert [c.pair for c in found.candidates] == [c.pair for c in alone]
+            assert evidence(found.candidates) == pytest.approx(evidence(alone), abs=1e-6)
+
+    def test_a_hidden_row_leaves_nothing_of_its_vote_and_its_share_of_the_centroid(self) -> None:
+        retriever = line(PARCEL, pair("refund", "A1"), REFUND)
+        shown, without = retriever.retrieve(["refund", "refund"], hidden=[frozenset(), frozenset({1})])
+        assert [c.pair.answer_id for c in shown.candidates] == ["A1", "A2"]
+        assert [c.pair.answer_id for c in without.candidates] == ["A2", "A1"]
+        # (1, 1, 0, 2) with (0, 1, 0, 1); then (1, 0, 0, 1) with it
+        assert shown.candidates[0].centroid == pytest.approx(3 / math.sqrt(12))
+        assert without.candidates[1].centroid == pytest.approx(0.5)
+
+    def test_where_all_is_hidden_nothing_is_found(self) -> None:
+        (found,) = line(PARCEL, LATE, reranker=FakeReranker()).retrieve(["parcel"], hidden=[frozenset({0, 1})])
+        assert found.candidates == ()
+
+    def test_what_is_hidden_and_what_is_not_accepted_add_up(self) -> None:
+        retriever = line(PARCEL, LATE, REFUND, INVOICE)
+        (found,) = retriever.retrieve(["parcel"], where=lambda p: p != INVOICE, hidden=[frozenset({0})])
+        assert questions(found.candidates) == [LATE.question, REFUND.question]
 
 
 class TestChanges:

@@ -9,33 +9,38 @@ Every fit starts from a prior and leaves it only as far as the evidence carries:
 the prior itself, so a bot with one question an answer still works.
 """
 
+import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import expit, log_expit, logsumexp
 
 from chatbot.decide import OFFERED, SIGNS, Calibration, Confidence, Floats, signs
+from chatbot.learn.guarantee import needed, promised
 from chatbot.settings import Decide
 
+log = logging.getLogger(__name__)
+PARTS = 5  # thresholds are set on confidences that were fitted on the other parts
 MARGIN_OF_CAUTION = 10.0  # strength of the priors, in units of samples
 HEARD_CAUTION = 2.0  # where dialogues say how sure to be: customers' own words are trusted sooner
 LEAST_SPREAD = 1e-3
 BIAS_PULL = 0.1  # of that strength: how often the bot is right differs most from bot to bot
 
 SURE = Confidence(
-    first=(0.3, 0.3, 0.0, 0.3, 0.1, 0.0, 0.0, 0.3, 0.1),
+    first=(0.3, 0.3, 0.0, 0.3, 0.1, 0.0, 0.0, 0.3, 0.1, 0.0),
     first_bias=-3.0,
-    any=(0.3, 0.0, 0.0, 0.3, 0.1, 0.0, 0.0, 0.3, 0.1),
+    any=(0.3, 0.0, 0.0, 0.3, 0.1, 0.0, 0.0, 0.3, 0.1, 0.0),
     any_bias=-2.0,
     answer_threshold=0.8,
     clarify_threshold=0.7,
 )
 PRIOR = Calibration(
-    mean=(0.45, -3.0, 0.22, 0.38, 0.35, 0.26),
-    spread=(0.14, 2.0, 0.21, 0.39, 0.14, 0.14),
-    fusion=(1.0, 0.5, 0.2, 0.2, 0.5, 0.2),
+    mean=(0.45, -3.0, 0.22, 0.38, 0.35, 0.26, -2.0),
+    spread=(0.14, 2.0, 0.21, 0.39, 0.14, 0.14, 1.2),
+    fusion=(1.0, 0.5, 0.2, 0.2, 0.5, 0.2, 0.5),
     alone=SURE,
     later=SURE,
 )
@@ -51,6 +56,7 @@ class Sample:
     right: int | None
     answerable: bool
     later: bool = False
+    garbled: bool = False  # stands in for real wordings: says something of confidence, nothing of ranking
 
 
 def calibrate(samples: Sequence[Sample], settings: Decide, heard: Sequence[Sample] = ()) -> Calibration:
@@ -81,21 +87,50 @@ def _confidence(
     `out_of_scope_share` of all, or as often as they come. From questions of one kind it cannot be learnt."""
     if len({sample.answerable for sample in samples}) < 2:
         return prior
-    x, first, among, weights = _judged(samples, calibration, out_of_scope_share)
-    first_weights = _logistic(x, first, weights, np.array([*prior.first, prior.first_bias]), caution)
-    any_weights = _logistic(x, among, weights, np.array([*prior.any, prior.any_bias]), caution)
-    fitted = replace(
-        prior,
-        first=tuple(first_weights[:-1].tolist()),
-        first_bias=float(first_weights[-1]),
-        any=tuple(any_weights[:-1].tolist()),
-        any_bias=float(any_weights[-1]),
-    )
-    p_first, p_any = fitted.of(x)
-    answer = threshold(p_first, first, weights, settings.target_precision)
+    judged = _judged(samples, calibration, out_of_scope_share)
+    fitted = _fitted(judged, prior, caution)
+    p_first, p_any = fitted.of(judged.signs)
+    for part in range(PARTS if len(samples) >= PARTS**2 else 0):
+        own = np.arange(len(samples)) % PARTS == part
+        p_first[own], p_any[own] = _fitted(judged.of(~own), prior, caution).of(judged.signs[own])
+    risk = settings.risk
+    least = None if risk is None else promised(p_first[judged.expected], judged.first[judged.expected], risk)
+    stated = 1 - settings.target_precision if risk is None else risk
+    if risk is not None and least is None:
+        log.warning(
+            "a risk of %g cannot be promised on %d held-out questions (%d right ones without a wrong one "
+            "would be the least); the threshold aims at it all the same",
+            *(risk, judged.expected.sum(), needed(risk)),
+        )
+    answer = threshold(p_first, judged.first, judged.weights, 1 - stated) if least is None else least
     asked = p_first < answer
-    clarify = threshold(p_any[asked], among[asked], weights[asked], settings.clarify_precision)
-    return replace(fitted, answer_threshold=answer, clarify_threshold=clarify)
+    clarify = threshold(p_any[asked], judged.among[asked], judged.weights[asked], settings.clarify_precision)
+    told = zip(p_first[judged.expected].round(4).tolist(), judged.first[judged.expected].tolist(), strict=True)
+    return replace(
+        fitted,
+        answer_threshold=answer,
+        clarify_threshold=clarify,
+        stated_risk=stated,
+        guaranteed=least is not None,
+        held_out=tuple(told),
+    )
+
+
+def _fitted(judged: "_Judged", prior: Confidence, caution: float) -> Confidence:
+    first, any_ = (
+        _logistic(judged.signs, target, judged.weights, np.array([*weights, bias]), caution)
+        for target, weights, bias in (
+            (judged.first, prior.first, prior.first_bias),
+            (judged.among, prior.any, prior.any_bias),
+        )
+    )
+    return replace(
+        prior,
+        first=tuple(first[:-1].tolist()),
+        first_bias=float(first[-1]),
+        any=tuple(any_[:-1].tolist()),
+        any_bias=float(any_[-1]),
+    )
 
 
 def threshold(confidence: Floats, right: Floats, weights: Floats, precision: float) -> float:
@@ -136,7 +171,9 @@ def _fusion(samples: Sequence[Sample], calibration: Calibration) -> tuple[float,
     """Weights of a conditional logit that puts the right answer first; none below zero, so that more evidence
     never speaks against an answer."""
     lists = [
-        (calibration.standard(s.evidence), s.right) for s in samples if s.right is not None and len(s.evidence) > 1
+        (calibration.standard(s.evidence), s.right)
+        for s in samples
+        if s.right is not None and len(s.evidence) > 1 and not s.garbled
     ]
     prior = np.asarray(calibration.fusion)
 
@@ -153,11 +190,23 @@ def _fusion(samples: Sequence[Sample], calibration: Calibration) -> tuple[float,
     return tuple(found.x.tolist())
 
 
-def _judged(
-    samples: Sequence[Sample], calibration: Calibration, out_of_scope_share: float | None
-) -> tuple[Floats, Floats, Floats, Floats]:
-    """Signs [n, len(SIGNS)], whether the first answer and one of the first three is right [n], and weights [n]
-    that give unanswerable questions their expected share, if one is given."""
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """Signs [n, len(SIGNS)], whether the first answer and one of the first three is right [n], weights [n] that
+    give unanswerable questions their expected share, and `expected` [n], which stand for that share unweighted."""
+
+    signs: Floats
+    first: Floats
+    among: Floats
+    weights: Floats
+    expected: NDArray[np.bool_]
+
+    def of(self, rows: NDArray[np.bool_]) -> "_Judged":
+        return _Judged(*(getattr(self, field.name)[rows] for field in fields(self)))
+
+
+def _judged(samples: Sequence[Sample], calibration: Calibration, out_of_scope_share: float | None) -> _Judged:
+    """What confidence is fitted on; unanswerable questions as often as they come where no share is given."""
     x, first, among = [], [], []
     for sample in samples:
         order = np.argsort(-calibration.score(sample.evidence), kind="stable")
@@ -171,7 +220,9 @@ def _judged(
     if out_of_scope_share is not None:
         weights[answerable] = (1 - out_of_scope_share) * len(samples) / inside
         weights[~answerable] = out_of_scope_share * len(samples) / outside
-    return np.array(x), np.array(first, dtype=float), np.array(among, dtype=float), weights
+    # the scarcer kind whole, of the other one the share that its weight is of the scarcer one's
+    expected = np.random.default_rng(0).random(len(samples)) < weights / weights.max()
+    return _Judged(np.array(x), np.array(first, dtype=float), np.array(among, dtype=float), weights, expected)
 
 
 def _logistic(x: Floats, y: Floats, weights: Floats, prior: Floats, caution: float) -> Floats:

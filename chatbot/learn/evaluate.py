@@ -12,18 +12,19 @@ import csv
 import json
 import os
 import platform
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 from tqdm import tqdm
 
+from chatbot.decide import Calibration
 from chatbot.domain import Action, Conversation, HeldOutDialogue, HeldOutTurn, Responder, Role, Turn
 
 BINS = 15
@@ -82,10 +83,10 @@ class Evaluation:
             }
         }
 
-    def save(self, folder: Path, about: dict[str, Any]) -> dict[str, Any]:
-        """Write predictions.csv and metrics.json into `folder`; the metrics."""
+    def save(self, folder: Path, about: dict[str, Any], more: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Write predictions.csv and metrics.json, with `more` in it, into `folder`; the metrics."""
         write_csv(folder / "predictions.csv", COLUMNS, [astuple(p)[: len(COLUMNS)] for p in self.predictions])
-        return write_metrics(folder / "metrics.json", self.metrics(), about)
+        return write_metrics(folder / "metrics.json", self.metrics() | dict(more or {}), about)
 
 
 def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -176,11 +177,33 @@ def measures(predictions: Sequence[Prediction]) -> dict[str, Any]:
     }
 
 
+class Line(Protocol):
+    """What a bot says of its own confidence in one language."""
+
+    @property
+    def calibration(self) -> Calibration: ...
+
+
+def stated_risks(lines: Mapping[str, Line], predictions: Sequence[Prediction]) -> dict[str, Any]:
+    """Of the answers given, how many the bot said may be wrong, whether it promised that, and how many were."""
+    found = {}
+    for language, line in lines.items():
+        own = [p for p in predictions if p.language == language and p.action == Action.ANSWER]
+        alone = line.calibration.alone
+        found[language] = {
+            "stated_risk": alone.stated_risk,
+            "guaranteed": alone.guaranteed,
+            "observed_risk": _share(not p.right for p in own),
+            "answers": len(own),
+        }
+    return {"risk": found}
+
+
 def expected_calibration_error(confidence: NDArray[Any], right: NDArray[Any], bins: int = BINS) -> float | None:
     """Mean distance between stated confidence and share right, over bins that hold equally many turns."""
     if not len(confidence):
         return None
-    parts = _equal_parts(confidence, bins)
+    parts = equal_parts(confidence, bins)
     return float(sum(len(p) * abs(confidence[p].mean() - right[p].mean()) for p in parts) / len(confidence))
 
 
@@ -190,13 +213,13 @@ def chance_calibration_error(confidence: NDArray[Any], bins: int = BINS) -> floa
     if not len(confidence):
         return None
     drawn = np.random.default_rng(0).random((DRAWS, len(confidence))) < confidence
-    parts = _equal_parts(confidence, bins)
+    parts = equal_parts(confidence, bins)
     return float(
         sum(len(p) * np.abs(drawn[:, p].mean(1) - confidence[p].mean()).mean() for p in parts) / len(confidence)
     )
 
 
-def _equal_parts(confidence: NDArray[Any], bins: int) -> list[NDArray[Any]]:
+def equal_parts(confidence: NDArray[Any], bins: int) -> list[NDArray[Any]]:
     """Positions by rising confidence, in at most `bins` parts of equal size."""
     order = np.argsort(confidence, kind="stable")
     return [part for part in np.array_split(order, bins) if len(part)]

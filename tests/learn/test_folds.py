@@ -92,6 +92,21 @@ class TestSplit:
         assert part.asked == ()
         assert (len(part.kept), len(part.hidden)) == (8, 2)
 
+    def test_where_nothing_can_be_spared_kept_questions_are_asked_garbled(self) -> None:
+        pairs = [pair(f"where is my parcel number {n} now", f"A{n}") for n in range(10)]
+        (part,) = split(pairs, calibrate(hidden_answers=0.2), 1, seed=7)
+        assert sorted(own.id for _, own in part.garbled) == sorted(each.id for each in part.kept)
+        assert not [text for text, own in part.garbled if text == own.question]
+        (spared,) = split(company(*[2] * 10), calibrate(), 1, seed=7)
+        assert spared.garbled == ()
+
+    def test_answers_that_share_a_question_are_hidden_together(self) -> None:
+        pairs = [pair(f"q{n // 2}", f"A{n}") for n in range(20)]
+        for part in split(pairs, calibrate(hidden_answers=0.3), 3, seed=7):
+            questions = [{each.question for each in which} for which in (part.kept, part.hidden)]
+            assert len(part.hidden) == 6
+            assert not questions[0] & questions[1]
+
     @pytest.mark.parametrize(("number", "hidden"), [(1, 0), (3, 0), (4, 2)])
     def test_few_answers_are_not_hidden(self, number: int, hidden: int) -> None:
         pairs = company(*[1] * number)
@@ -113,14 +128,22 @@ def line(*pairs: QAPair, answers: int = 10) -> Retriever:
 
 class TestSamples:
     def test_where_the_right_answer_came_and_by_which_evidence(self) -> None:
-        part = Split((pair("a", "A1"), pair("b", "A2")), (pair("A", "A2"), pair("B", "A2")), (pair("aab", "A3"),))
+        part = Split(
+            (pair("a", "A1"), pair("b", "A2")), (pair("aa", "A2"), pair("bb", "A2")), (pair("aab", "A3"),)
+        )
         first, second, hidden = samples(line(*part.kept), part)
-        assert first.evidence[:, SIMILARITY] == pytest.approx([1, 1 / 2])
+        assert first.evidence[:, SIMILARITY] == pytest.approx([3 / 10**0.5, 1 / 10**0.5])  # (2, 0, 1) / √5
         assert (first.right, first.answerable) == (1, True)
-        assert second.evidence[:, SIMILARITY] == pytest.approx([1, 1 / 2])
+        assert second.evidence[:, SIMILARITY] == pytest.approx([3 / 10**0.5, 1 / 10**0.5])
         assert (second.right, second.answerable) == (0, True)
         assert hidden.evidence[:, SIMILARITY] == pytest.approx([3 / 12**0.5, 2 / 12**0.5])  # (2, 1, 1) / √6
         assert (hidden.right, hidden.answerable) == (None, False)
+
+    def test_any_answer_of_a_garbled_question_is_right(self) -> None:
+        kept = (pair("a", "A1"), pair("a", "A2"), pair("b", "A3"))
+        asked, _ = samples(line(*kept), Split(kept, (), (pair("bb", "A4"),), (("aa", kept[0]),)))
+        assert asked.evidence[:, SIMILARITY] == pytest.approx([3 / 10**0.5, 1 / 10**0.5])  # A1 for both, and A3
+        assert (asked.right, asked.answerable, asked.garbled) == (0, True, True)
 
     def test_an_answer_that_was_not_found_is_answerable_all_the_same(self) -> None:
         part = Split((pair("a", "A1"), pair("b", "A2")), (pair("aa", "A2"),), (pair("bb", "A3"),))
@@ -146,7 +169,7 @@ class TestSamples:
 
     def test_more_questions_than_a_batch_come_back_in_order(self) -> None:
         kept = (pair("a", "A1"), pair("b", "A2"))
-        asked = tuple(pair("a" if number % 3 else "b", "A1") for number in range(2 * BATCH + 1))
+        asked = tuple(pair("aa" if number % 3 else "bb", "A1") for number in range(2 * BATCH + 1))
         found = samples(line(*kept), Split(kept, asked, (pair("b", "A3"),)))
         assert [each.right for each in found] == [0 if number % 3 else 1 for number in range(2 * BATCH + 1)] + [
             None

@@ -176,10 +176,11 @@ class TestUntrained:
         assert trained.reranker is None
         assert trained.encoder.fingerprint == TinyEncoder().fingerprint
 
-    def test_one_question_an_answer_is_calibrated_on_hidden_ones_by_the_prior(self) -> None:
+    def test_one_question_an_answer_is_calibrated_on_garbled_and_hidden_ones(self) -> None:
         trained = calibrate_untrained(PAIRS[::4], TinyWorkshop(), settings())
-        assert trained.calibration.fitted_on == 1
-        assert trained.calibration.alone == SURE
+        assert trained.calibration.fitted_on == 7 + 1
+        assert trained.calibration.fusion == PRIOR.fusion  # garbled questions say nothing of ranking
+        assert trained.calibration.alone != SURE
 
     def test_one_pair_gives_the_prior(self) -> None:
         assert calibrate_untrained(PAIRS[:1], TinyWorkshop(), settings()).calibration == PRIOR
