@@ -132,6 +132,12 @@ def _parser() -> argparse.ArgumentParser:
         )
         if run is train:
             made.add_argument(
+                "--log",
+                type=Path,
+                metavar="DIR",
+                help="losses and rates for TensorBoard (pip install 'chatbot[logs]')",
+            )
+            made.add_argument(
                 "--matches", type=Path, nargs="+", default=[], metavar="FILE", help="labelled question pairs (tsv)"
             )
             made.add_argument(

@@ -16,6 +16,7 @@ The manifest has the settings, each language's models with fingerprints, and the
 
 import json
 import logging
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -35,7 +36,8 @@ from chatbot.encode import SentenceEncoder
 from chatbot.errors import BotError, CorpusError, UserError
 from chatbot.index import FaissIndex
 from chatbot.learn.calibrate import PRIOR
-from chatbot.learn.train import calibrate_untrained, train
+from chatbot.learn.loop import needs_tensorboard
+from chatbot.learn.train import Keep, calibrate_untrained, train
 from chatbot.lexical import Bm25Index
 from chatbot.merge import merge
 from chatbot.models import reranker_from, save_tuned
@@ -88,10 +90,16 @@ def train_bot(
     templates: Templates,
     settings: Settings,
     folder: Path,
+    diary: Path | None = None,
 ) -> Manifest:
-    """Fine-tune, calibrate, index: the whole bot. `matches` and `dialogues` may be empty."""
+    """Fine-tune, calibrate, index: the whole bot. `matches` and `dialogues` may be empty. What is killed goes on
+    where it stopped when it is called again: checkpoints lie beside `folder` until the bot is written. `diary` is
+    a folder for TensorBoard."""
+    if diary is not None:
+        needs_tensorboard()
+    keep = Keep(diary, folder.with_name(f".{folder.name}.training"))
     by_language = _matches_by_language(matches, {pair.language for pair in pairs})
-    return _make(
+    manifest = _make(
         pairs,
         templates,
         settings,
@@ -103,8 +111,11 @@ def train_bot(
             [dialogue for dialogue in dialogues if dialogue.language == language],
             workshop,
             settings,
+            keep,
         ),
     )
+    shutil.rmtree(folder.with_name(f".{folder.name}.training"), ignore_errors=True)
+    return manifest
 
 
 def load_bot(folder: Path) -> Chatbot:

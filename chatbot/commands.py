@@ -36,7 +36,7 @@ def train(options: argparse.Namespace) -> int:
     matches = read_matches(options.matches) if options.matches else ()
     dialogues = read_dialogues(options.dialogues) if options.dialogues else ()
     pairs, templates, settings = _read(options)
-    train_bot(pairs, matches, dialogues, templates, settings, options.index)
+    train_bot(pairs, matches, dialogues, templates, settings, options.index, options.log)
     return 0
 
 
@@ -165,7 +165,14 @@ def serve(options: argparse.Namespace) -> int:
         options.journal if options.journal is not None else options.index / "journal.sqlite"
     )
     company = bot.templates.slots.get("company", options.index.name)
-    page = build_page(bot, journal, company=company, examples=bot.templates.examples, languages=sorted(bot.lines))
+    page = build_page(
+        bot,
+        journal,
+        company=company,
+        examples=bot.templates.examples,
+        languages=sorted(bot.lines),
+        lines=bot.lines,
+    )
     launch(page, options.host, options.port)
     return 0
 

@@ -52,14 +52,15 @@ class Encode(Section):
     """Contrastive fine-tuning of the bi-encoder (learn/contrastive.py)."""
 
     epochs: Annotated[float, Field(ge=0)] = 2
-    min_steps: Count = 80
-    few_pairs: Count = 500  # up to so many are gone through more often:
-    few_steps: Count = 260
+    min_steps: Count = 240  # however few pairs there are
     max_steps: Count = 600
     anchors: Count = 32  # questions a batch; each brings one positive
     rate: Rate = 5e-5
     temperature: Annotated[float, Field(gt=0)] = 0.05
-    frozen: Share = 0.33  # of the layers, from the bottom, that stay as they are
+    layers: Count = 4  # from the top, that learn; the others and the word embeddings stay as they are
+    lora_rank: Annotated[int, Field(ge=0)] = 0  # of adapters that learn in the place of whole layers; 0: none
+    check_every: Annotated[int, Field(ge=0)] = 0  # steps between two looks at held-out questions; 0: never
+    patience: Count = 4  # such looks without a gain, after which training ends and the best weights are kept
 
 
 class Rerank(Section):
@@ -71,7 +72,8 @@ class Rerank(Section):
     negatives: Count = 3  # hard negatives a question
     lists: Count = 8  # questions a batch
     rate: Rate = 5e-5
-    frozen: Share = 0.67  # of the layers, from the bottom, that stay as they are
+    layers: Count = 4  # from the top, that learn; the others and the word embeddings stay as they are
+    lora_rank: Annotated[int, Field(ge=0)] = 0
 
 
 class Calibrate(Section):
@@ -89,7 +91,7 @@ class Calibrate(Section):
 class Decide(Section):
     target_precision: Share = 0.85  # of the answers given, how many must be right
     risk: Annotated[float, Field(gt=0, lt=1)] | None = None  # or: how many may be wrong, with a guarantee
-    out_of_scope_share: Share = 0.3  # of the questions to expect, how many the pairs do not answer
+    out_of_scope_share: Share = 0.25  # of the questions to expect, how many the pairs do not answer
     clarify_precision: Share = 0.9  # of the clarifications, how many must offer the right answer
 
 

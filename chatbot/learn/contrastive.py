@@ -3,7 +3,7 @@
 In: an encoder with its model, and questions labelled by answer. The model is changed in place. Half of each batch
 comes from answers that the model confuses (nearest neighbours: hard negatives for free). Each anchor has one
 positive: another question of its answer, the answer's own text, or, where the answer has a single question, that
-question with slips of the finger.
+question mistyped.
 
 Loss: InfoNCE in both directions (van den Oord et al. 2018, https://arxiv.org/abs/1807.03748) over the batch,
 where texts of the same answer are not counted as negatives. Word embeddings and the lower layers stay frozen: a
@@ -13,7 +13,7 @@ random numbers take a quarter of a step on a CPU.
 
 import random
 from collections import ChainMap
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -21,18 +21,20 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy, normalize
 from torch.nn.utils.rnn import pad_sequence
-from tqdm import tqdm
 from transformers import BertModel
 
-from chatbot.learn.relevance import frozen_layers, optimiser, step
+from chatbot.learn.loop import PACE, Plan, Watch, fit, frozen_layers
+from chatbot.learn.noise import noisy
 from chatbot.settings import Encode
 
 CHUNK = 16  # texts in one forward pass, of similar length, so that little is padding
 ANSWER_SHARE = 0.25  # of the anchors, how many meet the answer's own text instead of another question
-SLIP_SHARE = 0.2  # of the texts, how many get a slip of the finger
-REFRESH = 25  # batches before the confusable answers are looked for again
+NOISY_SHARE = 0.2  # of the texts, how many are mistyped
 SAMPLED_ANSWERS = 256  # answers among which confusable ones are looked for at each refresh
 ROOM = 200_000  # tokens whose vectors, as the frozen layers leave them, are kept: 300 MB of 384 float32 each
+
+
+Batch = tuple[list[str], list[str], list[int]]
 
 
 class TrainableEncoder(Protocol):
@@ -51,23 +53,24 @@ class Labelled:
     answer_texts: Sequence[str | None]
 
 
-def tune_encoder(encoder: TrainableEncoder, texts: Labelled, settings: Encode, *, seed: int, label: str) -> None:
+def tune_encoder(encoder: TrainableEncoder, texts: Labelled, settings: Encode, *, seed: int, watch: Watch) -> None:
     """Train `encoder.model` in place; nothing happens with fewer than two answers or no epochs."""
-    number = len(texts.questions)
-    least = settings.few_steps if number <= settings.few_pairs else settings.min_steps
-    steps = min(max(round(settings.epochs * number / settings.anchors), least), settings.max_steps)
+    wanted = round(settings.epochs * len(texts.questions) / settings.anchors)
+    steps = min(max(wanted, settings.min_steps), settings.max_steps)
     if settings.epochs == 0 or len(set(texts.answers)) < 2:
         return
     torch.manual_seed(seed)
     model = encoder.model
-    optimizer, schedule = optimiser(model, settings.rate, steps, settings.frozen)
-    halves = Halves(model, frozen_layers(model, settings.frozen)) if settings.frozen else None
-    batches = _batches(encoder, halves, texts, settings.anchors, random.Random(seed))
-    for _ in tqdm(range(steps), desc=label, unit="step"):
-        left, right, labels = next(batches)
+    frozen = frozen_layers(model, settings.layers)
+    halves = Halves(model, frozen) if frozen else None
+
+    def cost(batch: Batch) -> torch.Tensor:
+        left, right, labels = batch
         vectors = embed(encoder, left + right, halves)
-        loss = info_nce(vectors[: len(left)], vectors[len(left) :], torch.as_tensor(labels), settings.temperature)
-        step(loss, model, optimizer, schedule)
+        return info_nce(vectors[: len(left)], vectors[len(left) :], torch.as_tensor(labels), settings.temperature)
+
+    plan = Plan(steps, settings.rate, settings.layers, settings.lora_rank)
+    fit(model, Batches(encoder, halves, texts, settings.anchors, random.Random(seed)), cost, plan, watch)
 
 
 class Halves:
@@ -142,34 +145,43 @@ def info_nce(left: torch.Tensor, right: torch.Tensor, labels: torch.Tensor, temp
     return (cross_entropy(logits, target) + cross_entropy(logits.T, target)) / 2
 
 
-def slip(text: str, chance: random.Random) -> str:
-    """The text with one slip of the finger: a character lost, doubled, or swapped with the next one."""
-    if len(text) < 3:
-        return text
-    at = chance.randrange(len(text) - 1)
-    kind = chance.randrange(3)
-    if kind == 0:
-        return text[:at] + text[at + 1 :]
-    if kind == 1 or text[at] == text[at + 1]:  # swapping these two would change nothing
-        return text[:at] + text[at] + text[at:]
-    return text[:at] + text[at + 1] + text[at] + text[at + 2 :]
+class Batches:
+    """Endless batches (left texts, right texts, answers): half by chance, half from one confusable group; these
+    are looked for again every PACE batches."""
 
+    def __init__(
+        self, encoder: TrainableEncoder, halves: Halves | None, texts: Labelled, size: int, chance: random.Random
+    ) -> None:
+        self.encoder = encoder
+        self.halves = halves
+        self.texts = texts
+        self.size = size
+        self.chance = chance
+        self.of_answer: dict[int, list[int]] = {}
+        for question, answer in enumerate(texts.answers):
+            self.of_answer.setdefault(answer, []).append(question)
+        self.groups: list[list[int]] = []
+        self.number = 0
 
-def _batches(
-    encoder: TrainableEncoder, halves: Halves | None, texts: Labelled, size: int, chance: random.Random
-) -> Iterator[tuple[list[str], list[str], list[int]]]:
-    """Endless batches (left texts, right texts, answers): half by chance, half from one confusable group."""
-    of_answer: dict[int, list[int]] = {}
-    for question, answer in enumerate(texts.answers):
-        of_answer.setdefault(answer, []).append(question)
-    while True:
-        groups = _confusable(encoder, halves, texts, of_answer, size // 4, chance)
-        for _ in range(REFRESH):
-            anchors = chance.sample(range(len(texts.questions)), min(size // 2, len(texts.questions)))
-            anchors += [chance.choice(of_answer[answer]) for answer in chance.choice(groups) for _ in range(2)]
-            left = [_maybe_slip(texts.questions[anchor], chance) for anchor in anchors]
-            right = [_positive(anchor, texts, of_answer, chance) for anchor in anchors]
-            yield left, right, [texts.answers[anchor] for anchor in anchors]
+    @property
+    def place(self) -> tuple[int, Any]:
+        return self.number, self.chance.getstate()
+
+    def return_to(self, place: tuple[int, Any]) -> None:
+        self.number = place[0]
+        self.chance.setstate(place[1])
+
+    def __next__(self) -> Batch:
+        texts, chance, size = self.texts, self.chance, self.size
+        if self.number % PACE == 0:
+            self.groups = _confusable(self.encoder, self.halves, texts, self.of_answer, size // 4, chance)
+        self.number += 1
+        anchors = chance.sample(range(len(texts.questions)), min(size // 2, len(texts.questions)))
+        group = chance.choice(self.groups)
+        anchors += [chance.choice(self.of_answer[answer]) for answer in group for _ in range(2)]
+        left = [_maybe_noisy(texts.questions[anchor], chance) for anchor in anchors]
+        right = [_positive(anchor, texts, self.of_answer, chance) for anchor in anchors]
+        return left, right, [texts.answers[anchor] for anchor in anchors]
 
 
 def _positive(anchor: int, texts: Labelled, of_answer: dict[int, list[int]], chance: random.Random) -> str:
@@ -179,12 +191,12 @@ def _positive(anchor: int, texts: Labelled, of_answer: dict[int, list[int]], cha
         return answer_text
     others = [sibling for sibling in of_answer[answer] if sibling != anchor]
     if others:
-        return _maybe_slip(texts.questions[chance.choice(others)], chance)
-    return slip(slip(texts.questions[anchor], chance), chance)
+        return _maybe_noisy(texts.questions[chance.choice(others)], chance)
+    return noisy(noisy(texts.questions[anchor], chance), chance)
 
 
-def _maybe_slip(text: str, chance: random.Random) -> str:
-    return slip(text, chance) if chance.random() < SLIP_SHARE else text
+def _maybe_noisy(text: str, chance: random.Random) -> str:
+    return noisy(text, chance) if chance.random() < NOISY_SHARE else text
 
 
 @torch.no_grad()

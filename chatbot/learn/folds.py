@@ -19,8 +19,8 @@ from chatbot.converse import readings
 from chatbot.decide import evidence
 from chatbot.domain import Candidate, Conversation, HeldOutDialogue, QAPair, Role, Turn
 from chatbot.learn.calibrate import Sample
-from chatbot.learn.contrastive import slip
 from chatbot.learn.mine import labelled
+from chatbot.learn.noise import noisy
 from chatbot.retrieve import Retriever, form
 from chatbot.settings import Calibrate
 
@@ -93,12 +93,12 @@ def _spared(pairs: Sequence[QAPair], rows: Sequence[int], share: float, chance: 
 
 
 def garble(text: str, chance: random.Random) -> str:
-    """About a quarter of the words lost (of the characters, where words are not parted by spaces), and a slip of
-    the finger: a stand-in for another wording."""
+    """About a quarter of the words lost (of the characters, where words are not parted by spaces), and mistyped:
+    a stand-in for another wording."""
     words = text.split()
     parts, gap = (words, " ") if len(words) > 2 else (list(text), "")
     kept = [part for part in parts if chance.random() >= LOST]
-    return slip(gap.join(kept if kept else parts), chance)
+    return noisy(gap.join(kept if kept else parts), chance)
 
 
 def samples(retriever: Retriever, held_out: Split) -> list[Sample]:

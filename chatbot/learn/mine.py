@@ -1,8 +1,8 @@
 """What the models learn from: labelled questions for the encoder, ranked lists for the cross-encoder.
 
 In: pairs, labelled matches, and (for lists) a retriever over those pairs with the encoder as it is now. Out:
-`Labelled` and `RankedList`s. A list's wrong texts are hard negatives: the closest question of each of the nearest
-wrong answers, which is what the cross-encoder meets when it works.
+`Labelled` and `RankedList`s. A list's wrong texts are hard negatives: the closest questions of the nearest wrong
+answers, half by the encoder and half by BM25, which is what the cross-encoder meets when it works.
 """
 
 import random
@@ -19,6 +19,7 @@ from chatbot.learn.relevance import RankedList
 from chatbot.retrieve import Retriever, form
 
 DEPTH = 60  # neighbours among which a list's candidates are looked for
+WORDY = 10  # questions that share the most words, among which half of the wrong ones are looked for
 
 
 def labelled(pairs: Sequence[QAPair], matches: Sequence[Match], casefold: bool) -> Labelled:
@@ -60,24 +61,38 @@ def ranked_lists(retriever: Retriever, negatives: int, seed: int) -> list[Ranked
     rows = np.array(sorted(table.pairs), dtype=np.int64)
     vectors = retriever.questions.vectors(rows)
     _, near = retriever.questions.search(vectors, DEPTH)
+    forms = [form(table.pairs[row].question, retriever.casefold) for row in rows.tolist()]
+    _, wordy = retriever.lexical.search(forms, WORDY)
     lists = []
-    for row, neighbours in zip(rows.tolist(), near.tolist(), strict=True):
+    for row, question, neighbours, words in zip(rows.tolist(), forms, near.tolist(), wordy.tolist(), strict=True):
         pair = table.pairs[row]
         siblings = [other for other in table.rows[pair.answer_id] if other != row]
         if not siblings:
             continue
-        question = form(pair.question, retriever.casefold)
-        closest: dict[str, int] = {}
-        for other in neighbours:
-            if other not in (row, -1) and form(table.pairs[other].question, retriever.casefold) != question:
-                closest.setdefault(table.pairs[other].answer_id, other)
-        right = closest.pop(pair.answer_id, None)
-        picked = [chance.choice(siblings) if right is None else right, *list(closest.values())[:negatives]]
+        by_meaning, by_words = (_closest(retriever, row, question, found) for found in (neighbours, words))
+        right = by_meaning.pop(pair.answer_id, None)
+        by_words.pop(pair.answer_id, None)
+        near_ones, wordy_ones = list(by_meaning.values()), list(by_words.values())
+        share = negatives // 2
+        hardest = [*near_ones[: negatives - share], *wordy_ones[:share], *near_ones, *wordy_ones]
+        wrong = list(dict.fromkeys(hardest))[:negatives]
+        picked = [chance.choice(siblings) if right is None else right, *wrong]
         order = chance.sample(range(len(picked)), len(picked))
         texts = tuple(form(table.pairs[picked[i]].question, retriever.casefold) for i in order)
         if len(texts) > 1:
             lists.append(RankedList(question, texts, order.index(0)))
     return lists
+
+
+def _closest(retriever: Retriever, row: int, question: str, found: Sequence[int]) -> dict[str, int]:
+    """The first row of each answer among those found, but for the question itself in whatever row."""
+    closest: dict[str, int] = {}
+    for other in found:
+        if other not in (row, -1):
+            pair = retriever.table.pairs[other]
+            if form(pair.question, retriever.casefold) != question:
+                closest.setdefault(pair.answer_id, other)
+    return closest
 
 
 def matched_lists(matches: Sequence[Match], negatives: int, casefold: bool) -> list[RankedList]:

@@ -8,17 +8,15 @@ cross-entropy on each pair, which gives the logit a meaning of its own where not
 
 import math
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
-from tqdm import tqdm
 
+from chatbot.learn.loop import Plan, Watch, fit
 from chatbot.settings import Rerank
-
-WARM_UP = 0.1  # of the steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +35,7 @@ class TrainableReranker(Protocol):
 
 
 def tune_reranker(
-    reranker: TrainableReranker, lists: Sequence[RankedList], settings: Rerank, *, seed: int, label: str
+    reranker: TrainableReranker, lists: Sequence[RankedList], settings: Rerank, *, seed: int, watch: Watch
 ) -> None:
     """Train `reranker.model` in place; nothing happens where there are no lists or no epochs."""
     model = reranker.model
@@ -47,15 +45,16 @@ def tune_reranker(
         min(max(settings.epochs * len(lists), settings.min_lists), settings.max_lists) / settings.lists
     )
     torch.manual_seed(seed)
-    optimizer, schedule = optimiser(model, settings.rate, steps, settings.frozen)
-    batches = _batches(lists, settings.lists, random.Random(seed))
-    for _ in tqdm(range(steps), desc=label, unit="step"):
-        batch = next(batches)
+
+    def cost(batch: Sequence[RankedList]) -> torch.Tensor:
         logits = reranker.logits(
             [ranked.question for ranked in batch for _ in ranked.texts],
             [text for ranked in batch for text in ranked.texts],
         )
-        step(list_loss(logits, batch), model, optimizer, schedule)
+        return list_loss(logits, batch)
+
+    plan = Plan(steps, settings.rate, settings.layers, settings.lora_rank)
+    fit(model, Batches(lists, settings.lists, random.Random(seed)), cost, plan, watch)
 
 
 def list_loss(logits: torch.Tensor, batch: Sequence[RankedList]) -> torch.Tensor:
@@ -71,43 +70,25 @@ def list_loss(logits: torch.Tensor, batch: Sequence[RankedList]) -> torch.Tensor
     return binary + torch.stack(listwise).mean() if listwise else binary
 
 
-def optimiser(model: Any, rate: float, steps: int, frozen: float) -> tuple[torch.optim.Optimizer, Any]:
-    """AdamW with a short warm-up and a linear way down. The word embeddings stay as they are, and so does the
-    `frozen` share of the layers, from the bottom."""
-    layers = model.base_model.encoder.layer
-    model.requires_grad_(True)  # a copy of a tuned model brings along what was frozen there
-    for part in (model.base_model.embeddings, *layers[: frozen_layers(model, frozen)]) if frozen else ():
-        part.requires_grad_(False)
-    model.get_input_embeddings().weight.requires_grad_(False)
-    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    optimizer = torch.optim.AdamW(trained, lr=rate, fused=True)
-    warm_up = WARM_UP if WARM_UP * steps > 1 else 0.0  # of one step or less, OneCycleLR makes a division by zero
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, rate, total_steps=steps, pct_start=warm_up, anneal_strategy="linear", cycle_momentum=False
-    )
-    return optimizer, schedule
-
-
-def frozen_layers(model: Any, share: float) -> int:
-    """How many layers, from the bottom, a share of them is; one at least is left to learn."""
-    count = len(model.base_model.encoder.layer)
-    return min(round(share * count), count - 1)
-
-
-def step(loss: torch.Tensor, model: Any, optimizer: torch.optim.Optimizer, schedule: Any) -> None:
-    """One update, gradients clipped to length 1."""
-    optimizer.zero_grad()
-    loss.backward()
-    torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-    optimizer.step()
-    schedule.step()
-
-
-def _batches(lists: Sequence[RankedList], size: int, chance: random.Random) -> Iterator[list[RankedList]]:
+class Batches:
     """Endless batches; each list once before any comes again."""
-    order: list[int] = []
-    while True:
-        while len(order) < size:
-            order += chance.sample(range(len(lists)), len(lists))
-        yield [lists[i] for i in order[:size]]
-        del order[:size]
+
+    def __init__(self, lists: Sequence[RankedList], size: int, chance: random.Random) -> None:
+        self.lists = lists
+        self.size = size
+        self.chance = chance
+        self.order: list[int] = []
+
+    @property
+    def place(self) -> tuple[list[int], Any]:
+        return self.order, self.chance.getstate()
+
+    def return_to(self, place: tuple[list[int], Any]) -> None:
+        self.order = list(place[0])
+        self.chance.setstate(place[1])
+
+    def __next__(self) -> list[RankedList]:
+        while len(self.order) < self.size:
+            self.order += self.chance.sample(range(len(self.lists)), len(self.lists))
+        batch, self.order = self.order[: self.size], self.order[self.size :]
+        return [self.lists[i] for i in batch]

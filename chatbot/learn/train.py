@@ -10,28 +10,59 @@
 Models come from a `Workshop` that is passed in, so nothing here knows a model's name or an index library.
 """
 
+import hashlib
 import logging
 import math
 import random
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Protocol
 
+import numpy as np
+
 from chatbot.domain import Encoder, HeldOutDialogue, Match, QAPair, Reranker
-from chatbot.learn.calibrate import PRIOR, calibrate
+from chatbot.learn.calibrate import PRIOR, Sample, calibrate
 from chatbot.learn.contrastive import TrainableEncoder, tune_encoder
 from chatbot.learn.folds import Split, heard, samples, split
+from chatbot.learn.loop import Watch
 from chatbot.learn.matching import compare, fit, from_pairs
 from chatbot.learn.mine import labelled, matched_lists, paired, ranked_lists
 from chatbot.learn.relevance import TrainableReranker, tune_reranker
 from chatbot.retrieve import Retriever, form
-from chatbot.settings import Settings
+from chatbot.settings import Decide, Encode, Settings
 
 log = logging.getLogger(__name__)
 FINISH = 0.34  # share of the epochs that the last fold's models go on with all pairs, at half the rate
 MATCHES_HELD_OUT = 1000
+LOOKED_AMONG = 400  # kept questions, when held-out ones are looked for while training
 LEAST_LISTS = 16  # with fewer, a cross-encoder would learn nothing but noise
 LEAST_PAIRED = 0.5  # of the questions, how many must share their meaning with another one before models learn
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """Where a training is written down while it runs: a diary for TensorBoard, checkpoints to go on from. `key`
+    stands for all that the result depends on."""
+
+    diary: Path | None = None
+    checkpoints: Path | None = None
+    key: str = ""
+
+    def of(self, language: str, pairs: Sequence[QAPair], matches: Sequence[Match], settings: Settings) -> "Keep":
+        if self.checkpoints is None:
+            return self
+        everything = [language, settings.model_dump_json(), *(pair.id for pair in pairs), *map(str, matches)]
+        return replace(self, key=hashlib.sha256("\n".join(everything).encode()).hexdigest())
+
+    def watch(self, label: str, settings: Encode | None = None, check: Callable[[], float] | None = None) -> Watch:
+        watch = Watch(label, self.diary, self.checkpoints, self.key)
+        if settings is None:
+            return watch
+        return replace(watch, check=check, every=settings.check_every, patience=settings.patience)
+
+
+NOTHING = Keep()
 
 
 class TunableEncoder(Encoder, TrainableEncoder, Protocol):
@@ -72,6 +103,21 @@ def calibrate_untrained(pairs: Sequence[QAPair], workshop: Workshop, settings: S
     return retriever
 
 
+@dataclass(frozen=True, slots=True)
+class Learnt:
+    """A retriever over all pairs with tuned models, and all that its calibration is fitted on."""
+
+    retriever: Retriever
+    samples: Sequence[Sample]
+    heard: Sequence[Sample]
+    matching: tuple[float, float, float]
+
+    def calibrated(self, settings: Decide) -> Retriever:
+        calibration = calibrate(self.samples, settings, self.heard)
+        self.retriever.calibration = replace(calibration, matching=self.matching)
+        return self.retriever
+
+
 def train(
     language: str,
     pairs: Sequence[QAPair],
@@ -79,9 +125,24 @@ def train(
     dialogues: Sequence[HeldOutDialogue],
     workshop: Workshop,
     settings: Settings,
+    keep: Keep = NOTHING,
 ) -> Retriever:
     """A retriever over all pairs, models tuned, calibrated on held-out pairs and on `dialogues` (no model learns
     from these). Deterministic for a seed on one machine."""
+    return learn(language, pairs, matches, dialogues, workshop, settings, keep).calibrated(settings.decide)
+
+
+def learn(
+    language: str,
+    pairs: Sequence[QAPair],
+    matches: Sequence[Match],
+    dialogues: Sequence[HeldOutDialogue],
+    workshop: Workshop,
+    settings: Settings,
+    keep: Keep = NOTHING,
+) -> Learnt:
+    """What `train` calibrates."""
+    keep = keep.of(language, pairs, matches, settings)
     matches, judged = _held_out_matches(matches, settings.seed)
     encoder, reranker, evidence = workshop.encoder(), None, []
     parts = split(pairs, settings.calibrate, _folds(pairs, dialogues, settings), settings.seed)
@@ -89,17 +150,17 @@ def train(
         label = f"{language} held-out {number}/{len(parts)}"
         unseen = _unseen(matches, part, workshop.casefold)
         encoder = workshop.encoder()
-        fold, reranker = _tune(encoder, None, part.kept, unseen, workshop, settings, label)
+        watch = keep.watch(label, settings.encode, _finds(encoder, part, settings, workshop.casefold))
+        fold, reranker = _tune(encoder, None, part.kept, unseen, workshop, settings, watch)
         log.info("%s: asking %d held-out questions", label, len(part.asked) + len(part.hidden))
         evidence += samples(fold, part)
         matching = _matching(fold, part.asked, judged)
     last = _shorter(settings) if parts else settings
-    bot, _ = _tune(encoder, reranker, pairs, matches, workshop, last, f"{language} all pairs")
+    bot, _ = _tune(encoder, reranker, pairs, matches, workshop, last, keep.watch(f"{language} all pairs"))
     if not parts:
         matching = _matching(bot, (), judged)
     told = heard(bot, dialogues, settings.calibrate.dialogue_turns, settings.seed)
-    bot.calibration = replace(calibrate(evidence, settings.decide, told), matching=matching)
-    return bot
+    return Learnt(bot, evidence, told, matching)
 
 
 def _folds(pairs: Sequence[QAPair], dialogues: Sequence[HeldOutDialogue], settings: Settings) -> int:
@@ -117,7 +178,7 @@ def _tune(
     matches: Sequence[Match],
     workshop: Workshop,
     settings: Settings,
-    label: str,
+    watch: Watch,
 ) -> tuple[Retriever, TunableReranker | None]:
     """Tune the encoder, then the cross-encoder, a new one from the encoder where there is none yet; a retriever
     over the pairs with both, and the cross-encoder. Where most questions stand alone, neither learns: what slips
@@ -127,18 +188,36 @@ def _tune(
         log.info(
             "%s: the models stay as they come: %.0f %% of the questions have another one of the same answer to "
             "learn from; labelled question pairs would help (--matches)",
-            *(label, 100 * paired(texts)),
+            *(watch.label, 100 * paired(texts)),
         )
         return workshop.retriever(pairs, encoder), None
-    tune_encoder(encoder, texts, settings.encode, seed=settings.seed, label=f"{label}: encoder")
+    tune_encoder(encoder, texts, settings.encode, seed=settings.seed, watch=watch.named("encoder"))
     retriever = workshop.retriever(pairs, encoder)
     lists = ranked_lists(retriever, settings.rerank.negatives, settings.seed)
     lists += matched_lists(matches, settings.rerank.negatives, workshop.casefold)
     if settings.rerank.epochs > 0 and len(lists) >= LEAST_LISTS:
         reranker = workshop.reranker(encoder) if reranker is None else reranker
-        tune_reranker(reranker, lists, settings.rerank, seed=settings.seed, label=f"{label}: cross-encoder")
+        judged = replace(watch.named("cross-encoder"), check=None)
+        tune_reranker(reranker, lists, settings.rerank, seed=settings.seed, watch=judged)
     retriever.reranker = reranker
     return retriever, reranker
+
+
+def _finds(encoder: TunableEncoder, part: Split, settings: Settings, casefold: bool) -> Callable[[], float] | None:
+    """How many held-out questions lie nearest to a kept one of their answer: a look that costs little."""
+    if not settings.encode.check_every or not part.asked:
+        return None
+    kept = random.Random(settings.seed).sample(part.kept, min(len(part.kept), LOOKED_AMONG))
+    answers = np.array([pair.answer_id for pair in kept])
+    wanted = [pair for pair in part.asked if pair.answer_id in set(answers)]
+
+    def look() -> float:
+        texts = [form(pair.question, casefold) for pair in (*kept, *wanted)]
+        vectors = encoder.encode(texts)
+        nearest = (vectors[len(kept) :] @ vectors[: len(kept)].T).argmax(1)
+        return float(np.mean([answers[n] == pair.answer_id for n, pair in zip(nearest, wanted, strict=True)]))
+
+    return look if wanted else None
 
 
 def _held_out_matches(matches: Sequence[Match], seed: int) -> tuple[list[Match], list[Match]]:
@@ -174,7 +253,6 @@ def _shorter(settings: Settings) -> Settings:
                 update={
                     "epochs": encode.epochs * FINISH,
                     "min_steps": math.ceil(encode.min_steps * FINISH),
-                    "few_steps": math.ceil(encode.few_steps * FINISH),
                     "max_steps": math.ceil(encode.max_steps * FINISH),
                     "rate": encode.rate / 2,
                 }

@@ -20,7 +20,9 @@ import gradio as gr
 from chatbot.converse import said
 from chatbot.domain import Action, Journal, Responder
 from chatbot.errors import ChatbotError, UserError
+from chatbot.learn.evaluate import Line
 from chatbot.ui.show import Chat, Exchange, answer_text, bubble, bubbles, clipped, evidence, note, plain, quoted
+from chatbot.ui.trust import trust
 from chatbot.ui.words import WORDS, preferred, spoken
 
 logger = logging.getLogger(__name__)
@@ -75,6 +77,8 @@ class Parts:
     person: gr.Button
     why: gr.Accordion
     panel: gr.HTML
+    trust: gr.Accordion
+    curves: gr.HTML
 
     def all(self) -> list[Any]:
         return [part for field in fields(self) for part in _flat(getattr(self, field.name))]
@@ -87,12 +91,14 @@ def build_page(
     company: str,
     examples: Mapping[str, Sequence[str]],
     languages: Sequence[str],
+    lines: Mapping[str, Line] | None = None,
 ) -> gr.Blocks:
     """The chat page of `company`. `examples` are questions to start with, by language; `languages` are the bot's,
-    and those that the page has words for can be chosen (English when it has none of them)."""
+    and those that the page has words for can be chosen (English when it has none of them). `lines` tell how far
+    the bot's confidence can be trusted, where they are given."""
     offered = spoken(languages)
     with gr.Blocks(title=company, analytics_enabled=False) as page:
-        parts = _lay_out(company, offered)
+        parts = _lay_out(company, offered, tells=lines is not None)
 
         def draw(chat: Chat) -> dict[Any, Any]:
             return _draw(parts, chat, examples.get(chat.language, ()))
@@ -133,6 +139,9 @@ def build_page(
                 logger.exception("A thumb could not be kept")
                 gr.Warning(chat.words.failed)
 
+        def tell(chat: Chat) -> str:
+            return trust(lines or {}, chat.words)
+
         quiet = {"show_progress": "hidden", "api_visibility": "private"}
         every = parts.all()
         page.load(arrive, [parts.wide, parts.visit], every, js=WIDE, **quiet)
@@ -149,6 +158,7 @@ def build_page(
         parts.new.click(restart, parts.visit, every, cancels=asking, **quiet)
         parts.language.input(speak, [parts.language, parts.visit], every, **quiet)
         parts.chatbot.like(judge, parts.visit, **quiet)
+        parts.trust.expand(tell, parts.visit, parts.curves, **quiet)
     page.queue(default_concurrency_limit=AT_ONCE)
     return page
 
@@ -192,7 +202,7 @@ def launch(page: gr.Blocks, host: str = "127.0.0.1", port: int = 7860, *, wait: 
     return str(address)
 
 
-def _lay_out(company: str, languages: Sequence[str]) -> Parts:
+def _lay_out(company: str, languages: Sequence[str], tells: bool) -> Parts:
     visit = gr.State(Chat(languages[0]))
     wide = gr.Checkbox(visible=False)
     with gr.Row(elem_id="top"):
@@ -226,8 +236,11 @@ def _lay_out(company: str, languages: Sequence[str]) -> Parts:
                 elem_id="msg", show_label=False, container=False, max_lines=6, submit_btn=True, stop_btn=True
             )
             person = gr.Button(elem_id="person", size="sm")
-        with gr.Column(elem_id="side"), gr.Accordion(elem_id="why", open=False) as why:
-            panel = gr.HTML()
+        with gr.Column(elem_id="side"):
+            with gr.Accordion(elem_id="why", open=False) as why:
+                panel = gr.HTML()
+            with gr.Accordion(elem_id="trust", open=False, visible=tells) as trusted:
+                curves = gr.HTML()
     return Parts(
         visit,
         wide,
@@ -242,6 +255,8 @@ def _lay_out(company: str, languages: Sequence[str]) -> Parts:
         person,
         why,
         panel,
+        trusted,
+        curves,
     )
 
 
@@ -267,6 +282,7 @@ def _draw(parts: Parts, chat: Chat, examples: Sequence[str]) -> dict[Any, Any]:
         parts.person: words.person,
         parts.why: gr.Accordion(label=words.why),
         parts.panel: evidence(chat),
+        parts.trust: gr.Accordion(label=words.trust),
         **dict(zip(parts.suggestions, buttons, strict=True)),
     }
 

@@ -31,6 +31,10 @@ class Words:
     cited: str  # {question}
     suggested: str
     why: str
+    trust: str
+    promised: str  # {language}, {risk}, {number} of held-out questions
+    aimed: str  # the same
+    untold: str  # {language}
     nothing_yet: str
     no_candidates: str
     took: str  # {milliseconds}
@@ -63,6 +67,10 @@ ENGLISH = Words(
     cited="Answered before: “{question}”",
     suggested="Did you mean",
     why="How this answer was chosen",
+    trust="How far its confidence can be trusted",
+    promised="{language}: of the answers given, at most {risk} wrong: promised, on {number} held-out questions.",
+    aimed="{language}: of the answers given, at most {risk} wrong: aimed at, on {number} held-out questions.",
+    untold="{language}: no question could be held out, so nothing is known of its confidence.",
     nothing_yet="Ask something, and the stored answers that were compared appear here.",
     no_candidates="No stored answer was looked up for this message.",
     took="{milliseconds} ms",
@@ -102,6 +110,10 @@ CHINESE = Words(
     cited="曾回答过：“{question}”",
     suggested="您是不是想问",
     why="这个回答是怎么选出来的",
+    trust="它的置信度有多可信",
+    promised="{language}：给出的回答中最多有 {risk} 是错的：由 {number} 个留出的问题保证。",
+    aimed="{language}：给出的回答中最多有 {risk} 是错的：这是用 {number} 个留出的问题设定的目标，并非保证。",
+    untold="{language}：没有可以留出的问题，因此对它的置信度一无所知。",
     nothing_yet="提问之后，这里会显示参与比较的已有答案。",
     no_candidates="这条消息没有查找已有答案。",
     took="{milliseconds} 毫秒",

@@ -6,7 +6,8 @@ from math import exp, log
 import pytest
 import torch
 
-from chatbot.learn.relevance import RankedList, list_loss, optimiser, tune_reranker
+from chatbot.learn.loop import Plan, Watch, optimiser
+from chatbot.learn.relevance import RankedList, list_loss, tune_reranker
 from chatbot.settings import Rerank
 from tests.learn.tiny import TinyReranker, changed, weights
 
@@ -22,7 +23,7 @@ LISTS = [
 
 def settings(**values: float) -> Rerank:
     """One epoch in batches of two lists, unless said otherwise."""
-    given = {"epochs": 1, "min_lists": 1, "max_lists": 1000, "lists": 2, "rate": 1e-3, "frozen": 0.0}
+    given = {"epochs": 1, "min_lists": 1, "max_lists": 1000, "lists": 2, "rate": 1e-3, "layers": 99}
     return Rerank.model_validate(given | values)
 
 
@@ -61,7 +62,7 @@ class TestListLoss:
 class TestLoop:
     def test_each_list_comes_once_before_any_comes_again(self) -> None:
         reranker = TinyReranker()
-        tune_reranker(reranker, LISTS, settings(epochs=2), seed=7, label="test")
+        tune_reranker(reranker, LISTS, settings(epochs=2), seed=7, watch=Watch("test"))
         read = [question for batch in questions_read(reranker) for question in batch]
         everything = sorted(ranked.question for ranked in LISTS)
         assert len(read) == 12
@@ -81,7 +82,7 @@ class TestLoop:
     )
     def test_how_many_steps(self, values: dict[str, float], steps: int) -> None:
         reranker = TinyReranker()
-        tune_reranker(reranker, LISTS, settings(**values), seed=7, label="test")
+        tune_reranker(reranker, LISTS, settings(**values), seed=7, watch=Watch("test"))
         assert len(reranker.tokenizer.calls) == steps
 
     def test_the_loss_falls(self) -> None:
@@ -94,15 +95,15 @@ class TestLoop:
                 return list_loss(reranker.logits(left, right), LISTS).item()
 
         before = loss()
-        tune_reranker(reranker, LISTS, settings(epochs=30, rate=0.01), seed=7, label="test")
+        tune_reranker(reranker, LISTS, settings(epochs=30, rate=0.01), seed=7, watch=Watch("test"))
         assert not reranker.model.training
         assert loss() < before - 0.1
 
     def test_a_seed_settles_every_weight(self) -> None:
         first, second, other = TinyReranker(), TinyReranker(), TinyReranker()
-        tune_reranker(first, LISTS, settings(), seed=7, label="test")
-        tune_reranker(second, LISTS, settings(), seed=7, label="test")
-        tune_reranker(other, LISTS, settings(), seed=8, label="test")
+        tune_reranker(first, LISTS, settings(), seed=7, watch=Watch("test"))
+        tune_reranker(second, LISTS, settings(), seed=7, watch=Watch("test"))
+        tune_reranker(other, LISTS, settings(), seed=8, watch=Watch("test"))
         assert changed(weights(first.model), second.model) == set()
         assert changed(weights(first.model), other.model) != set()
 
@@ -110,7 +111,7 @@ class TestLoop:
     def test_nothing_happens_without_lists_or_epochs(self, lists: list[RankedList], epochs: float) -> None:
         reranker = TinyReranker()
         before = weights(reranker.model)
-        tune_reranker(reranker, lists, settings(epochs=epochs), seed=7, label="test")
+        tune_reranker(reranker, lists, settings(epochs=epochs), seed=7, watch=Watch("test"))
         assert changed(before, reranker.model) == set()
         assert reranker.tokenizer.calls == []
 
@@ -121,28 +122,28 @@ class TestFrozen:
     def test_the_word_embeddings_stay_always(self) -> None:
         reranker = TinyReranker()
         before = weights(reranker.model)
-        tune_reranker(reranker, LISTS, settings(), seed=7, label="test")
+        tune_reranker(reranker, LISTS, settings(), seed=7, watch=Watch("test"))
         left = before.keys() - changed(before, reranker.model)
         assert left == {self.WORDS}
 
     def test_the_lower_share_of_the_layers_stays_with_all_embeddings(self) -> None:
         reranker = TinyReranker()
         before = weights(reranker.model)
-        tune_reranker(reranker, LISTS, settings(frozen=0.5), seed=7, label="test")
+        tune_reranker(reranker, LISTS, settings(layers=1), seed=7, watch=Watch("test"))
         left = before.keys() - changed(before, reranker.model)
         assert left == {name for name in before if name.startswith(("bert.embeddings.", "bert.encoder.layer.0."))}
 
     def test_what_an_earlier_training_froze_is_trained_where_now_it_shall_be(self) -> None:
         model = TinyReranker().model
-        optimiser(model, 1e-3, 5, frozen=1.0)
+        optimiser(model, Plan(5, 1e-3, 1))
         later = copy.deepcopy(model)  # as a cross-encoder starts from a tuned encoder
-        optimiser(later, 1e-3, 5, frozen=0.0)
+        optimiser(later, Plan(5, 1e-3, 99))
         assert {name for name, weight in later.named_parameters() if not weight.requires_grad} == {self.WORDS}
 
 
 @pytest.mark.parametrize(("steps", "peak"), [(100, 9), (20, 1), (11, 1), (10, 0), (3, 0)])
 def test_the_rate_climbs_for_a_tenth_of_the_steps_then_falls_to_nothing(steps: int, peak: int) -> None:
-    optimizer, schedule = optimiser(TinyReranker().model, 1e-3, steps, 0.0)
+    optimizer, schedule = optimiser(TinyReranker().model, Plan(steps, 1e-3, 99))
     rates = []
     for _ in range(steps):
         rates.append(optimizer.param_groups[0]["lr"])

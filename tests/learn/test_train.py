@@ -32,7 +32,7 @@ def settings(**calibrate: float) -> Settings:
         {
             "seed": 7,
             "routes": {},
-            "encode": {"epochs": 1, "few_steps": 4, "max_steps": 4, "anchors": 16, "rate": 1e-3},
+            "encode": {"epochs": 1, "min_steps": 4, "max_steps": 4, "anchors": 16, "rate": 1e-3},
             "rerank": {"epochs": 1, "min_lists": 40, "max_lists": 40, "lists": 20, "rate": 1e-3},
             "calibrate": {"folds": 2, "held_out": 0.25, "hidden_answers": 0.125, **calibrate},
         }
@@ -197,12 +197,12 @@ def test_the_real_models_learn_and_a_seed_settles_them() -> None:
     pairs = [pair(question, answer) for answer, questions in asked.items() for question in questions]
     matches = [Match(f"{question} please", question, True) for question in asked["tracking"] + asked["refund"]]
     steps = {
-        "encode": {"epochs": 1, "few_steps": 8, "max_steps": 8, "anchors": 12, "rate": 1e-4},
+        "encode": {"epochs": 1, "min_steps": 8, "max_steps": 8, "anchors": 12, "rate": 1e-4},
         "rerank": {"epochs": 1, "min_lists": 16, "max_lists": 16, "lists": 4},
         "calibrate": {"folds": 1},
     }
-    few_steps = Settings.parse(Settings.load(environment={}).model_dump() | steps, "this test")
-    workshop = LanguageWorkshop(few_steps.route("en"), few_steps)
+    few = Settings.parse(Settings.load(environment={}).model_dump() | steps, "this test")
+    workshop = LanguageWorkshop(few.route("en"), few)
     labels = np.array([each.answer_id for each in pairs])
     same = (labels[:, None] == labels) & ~np.eye(len(pairs), dtype=bool)
 
@@ -216,7 +216,7 @@ def test_the_real_models_learn_and_a_seed_settles_them() -> None:
             vectors = embed(encoder, [each.question for each in pairs[::2] + pairs[1::2]])
         return info_nce(vectors[:6], vectors[6:], torch.tensor([0, 0, 1, 1, 2, 2]), 0.05).item()
 
-    first, second = (train("en", pairs, matches, (), workshop, few_steps) for _ in range(2))
+    first, second = (train("en", pairs, matches, (), workshop, few) for _ in range(2))
     before, after = workshop.encoder(), first.encoder
     assert isinstance(after, SentenceEncoder)
     assert gap(after) > gap(before) + 0.1
