@@ -1,7 +1,7 @@
 """The command line: what outside scripts call. `chatbot --help` shows each command with an example.
 
 Exit code 0 when it worked, 1 for a mistake of the user's (one line says what to do), 2 for wrong usage, 3 where
-`compare` finds the new bot worse.
+`compare` finds the new bot worse or `evaluate --perturb` finds more lost than its limit.
 """
 
 import argparse
@@ -158,7 +158,13 @@ def _parser() -> argparse.ArgumentParser:
     what.add_argument("--dialogues", type=Path, nargs="+", metavar="FILE", help="held-out dialogues (jsonl)")
     what.add_argument("--matches", type=Path, nargs="+", metavar="FILE", help="labelled question pairs (tsv)")
     made.add_argument(
-        "--output", type=Path, required=True, metavar="DIR", help="for metrics.json, predictions.csv"
+        "--output", type=Path, required=True, metavar="DIR", help="for metrics.json, predictions.csv, curves"
+    )
+    made.add_argument(
+        "--perturb", action="store_true", help="also mistyped, reworded and negated: robustness.json"
+    )
+    made.add_argument(
+        "--limit", type=_similarity, default=0.1, metavar="D", help="drop of accuracy above which to fail (0.1)"
     )
 
     made = commands.add_parser("compare", help="What a new bot changes on held-out dialogues.")

@@ -14,11 +14,11 @@ from pathlib import Path
 
 from chatbot.answer import Templates
 from chatbot.corpus import BadRows, read_pairs
-from chatbot.domain import QAPair
+from chatbot.domain import HeldOutDialogue, QAPair, Responder
 from chatbot.errors import CorpusError, UserError
 from chatbot.settings import Settings
 
-WORSE = 3  # exit code of compare
+WORSE = 3  # exit code of compare, and of evaluate --perturb above its limit
 
 
 def build(options: argparse.Namespace) -> int:
@@ -77,11 +77,39 @@ def evaluate(options: argparse.Namespace) -> int:
         evaluation = replay(dialogues, bot)
         metrics = evaluation.save(options.output, about, stated_risks(bot.lines, evaluation.predictions))
         curves.save(options.output, evaluation.predictions, bot.lines)
+        if options.perturb:
+            return _perturb(options, dialogues, bot, bot.settings.seed, about)
     else:
         about["matches"] = {path.name: _sha256(path) for path in find_files(options.matches, (".tsv",))}
         metrics = evaluate_matches(matches, bot, options.output, about)
     print(json.dumps({name: value for name, value in metrics.items() if name != "about"}, indent=2))
     return 0
+
+
+def _perturb(
+    options: argparse.Namespace,
+    dialogues: Sequence[HeldOutDialogue],
+    bot: Responder,
+    seed: int,
+    about: dict[str, object],
+) -> int:
+    from chatbot.learn.evaluate import write_csv, write_metrics
+    from chatbot.learn.perturb import COLUMNS, robustness
+
+    found = robustness(dialogues, bot, seed)
+    write_csv(options.output / "robustness.csv", COLUMNS, found.turns)
+    write_metrics(options.output / "robustness.json", {"limit": options.limit, "rows": found.as_json()}, about)
+    print("kind        language  turns  raw accuracy    answered wrongly  drop (negation: silent flips)")
+    for row in found.rows:
+        right, wrong = (
+            f"{row.before[name]:.3f} -> {row.after[name]:.3f}" if row.before[name] is not None else "-"
+            for name in ("raw_accuracy", "answered_wrongly")
+        )
+        print(f"{row.kind:12s}{row.language:10s}{row.turns:5d}  {right:15s} {wrong:17s} {row.drop:+.3f}")
+    above = found.above(options.limit)
+    if above:
+        print(f"above the limit of {options.limit:g}: {'; '.join(above)}", file=sys.stderr)
+    return WORSE if above else 0
 
 
 def compare(options: argparse.Namespace) -> int:

@@ -5,7 +5,7 @@ the pairs say, to the words alone and to the words after what was said before; i
 back, or hand over. The conversation is a value: the caller keeps it and passes it in.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from time import perf_counter
 
@@ -44,6 +44,7 @@ class Chatbot:
         talk = words.small_talk_reply(readable)
         before = conversation if talk is None else Conversation()  # thanks for an answer is not its question again
         decision, timings = self._judge(before, readable, language)
+        decision = _minding_refusal(decision, words.refused(readable))
         if talk is not None and not _says_the_same(decision):
             chat = replace(decision, action=Action.CHAT, reason=Reason.SMALL_TALK)
             return Reply(talk, chat, language, timings=timings)
@@ -117,6 +118,17 @@ def readings(conversation: Conversation, text: str) -> list[str]:
     ]
     replies = [turn.text for turn in conversation.turns if turn.role is Role.AGENT]
     return [text, *(f"{text} {before}" for before in (*earlier[-1:], *replies[-1:]) if earlier)]
+
+
+def _minding_refusal(decision: Decision, refused: Sequence[str]) -> Decision:
+    """Ask back where the customer does not want to do what the best answer's question is about."""
+    if decision.action is not Action.ANSWER or not refused:
+        return decision
+    question = phrases.bare(decision.candidates[0].pair.question)
+    stored = phrases.load(detect_language(question)).refused(question)
+    if any(act in question and act not in stored for act in refused):
+        return replace(decision, action=Action.CLARIFY, reason=Reason.REFUSED)
+    return decision
 
 
 def _says_the_same(decision: Decision) -> bool:

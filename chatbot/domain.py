@@ -43,6 +43,7 @@ class Reason(StrEnum):
     """Why a decision came out as it did."""
 
     CONFIDENT = "confident"  # the confidence reached the answer threshold
+    REFUSED = "refused"  # the customer says not to want what the best answer is about
     AMBIGUOUS = "ambiguous"  # below it, but the right answer is probably among the first few
     UNSURE = "unsure"  # nothing in the pairs seems to answer it
     ASKED_FOR_PERSON = "asked_for_person"

@@ -189,3 +189,21 @@ def test_a_language_without_phrases_of_its_own_gets_the_english_ones() -> None:
 )
 def test_bare_leaves_letters_and_digits(text: str, expected: str) -> None:
     assert phrases.bare(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "acts"),
+    [
+        ("en", "I do NOT want to cancel my order", ("cancel",)),
+        ("en", "I don't want to return it, I want another size", ("return",)),
+        ("en", "never wanted to subscribe", ("subscribe",)),
+        ("en", "my card did not arrive", ()),
+        ("en", "I want to cancel", ()),
+        ("zh", "我不想取消订单", ("取消",)),
+        ("zh", "不用退货，换一个就行", ("退货",)),
+        ("zh", "我的快递还没到", ()),
+        ("zh", "我不想要了", ()),
+    ],
+)
+def test_what_is_not_wanted(language: str, text: str, acts: tuple[str, ...]) -> None:
+    assert phrases.load(language).refused(text) == acts

@@ -36,7 +36,7 @@ def slip(text: str, chance: random.Random) -> str:
 def homophone(text: str, chance: random.Random) -> str:
     """One Chinese character replaced by another common one that sounds alike but for its tone."""
     sounds = _alike()
-    places = [at for at, character in enumerate(text) if len(sounds.get(_sound(character), "")) > 1]
+    places = [at for at, sign in enumerate(text) if has_chinese(sign) and len(sounds.get(_sound(sign), "")) > 1]
     if not places:
         return text
     at = chance.choice(places)
@@ -60,8 +60,8 @@ def _to_traditional() -> OpenCC:
 
 @cache
 def _sound(character: str) -> str:
-    """Pinyin without tone; the character itself where it is not Chinese."""
-    return str(lazy_pinyin(character)[0]) if has_chinese(character) else character
+    """Pinyin without tone."""
+    return str(lazy_pinyin(character)[0])
 
 
 @cache
@@ -71,6 +71,6 @@ def _alike() -> dict[str, str]:
     for row in range(COMMON[0], COMMON[1] + 1):
         for cell in range(0xA1, 0xFF):
             character = bytes((row, cell)).decode("gb2312", "ignore")
-            if character:
+            if has_chinese(character):
                 sounds[_sound(character)] = sounds.get(_sound(character), "") + character
     return sounds

@@ -29,6 +29,7 @@ class Phrases:
     person: tuple[re.Pattern[str], ...]
     small_talk: Mapping[str, SmallTalk]
     replies: Mapping[str, str]
+    refusal: tuple[re.Pattern[str], ...] = ()
 
     def asks_for_person(self, text: str) -> bool:
         """Whether the message does, or one of its sentences, or what stands behind a sentence's last comma."""
@@ -36,6 +37,10 @@ class Phrases:
         return any(
             _any(self.person, part) for part in (text, *sentences, *(COMMA.split(s)[-1] for s in sentences))
         )
+
+    def refused(self, text: str) -> tuple[str, ...]:
+        """The actions that a message says not to be wanted: "cancel" of "I do not want to cancel"."""
+        return tuple(found["act"] for pattern in self.refusal for found in pattern.finditer(bare(text)[:LONGEST]))
 
     def small_talk_reply(self, text: str) -> str | None:
         """What to say to small talk; None where it is none."""
@@ -57,6 +62,7 @@ def load(language: str) -> Phrases:
             for name, talk in values["small_talk"].items()
         },
         replies=values["replies"],
+        refusal=_compiled(values["refusal"]),
     )
 
 
