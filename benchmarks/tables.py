@@ -1,46 +1,98 @@
-"""Write the README's result tables, in both languages, from benchmarks/results/*.json.
+"""Write the result tables from benchmarks/results: the READMEs', in both languages, and docs/ablation.md.
 
-The tables stand between `<!-- results:begin -->` and `<!-- results:end -->`; everything else is left alone.
+The READMEs' tables stand between `<!-- results:begin -->` and `<!-- results:end -->`; everything else is left alone.
 """
 
 import json
 import sys
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from statistics import mean, stdev
 from typing import Any
 
 ROOT = Path(__file__).parent.parent
 RESULTS = Path(__file__).parent / "results"
-MEASURES = ("raw_accuracy", "accuracy", "in_scope_accuracy", "out_of_scope_recall", "answered_precision", "ece")
+MEASURES = (
+    "raw_accuracy",
+    "mrr_at_10",
+    "accuracy",
+    "in_scope_accuracy",
+    "out_of_scope_recall",
+    "answered_precision",
+    "coverage",
+    "ece",
+)
+ABLATED = ("raw_accuracy", "accuracy", "answered_precision", "coverage", "ece")
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
 FOOT = {
     "README.md": "Each row is a file in benchmarks/results, with data hashes, seed, machine and command; "
-    "`make bench` measures again. `minutes` is the time from pairs to built bot on two cores.",
+    "`make bench` measures again. `risk` is what the bot stated and what was observed of the answers that it gave. "
+    "`minutes` is the time from pairs to built bot on two cores.",
     "README.zh-CN.md": "每一行都来自 benchmarks/results 里的一个文件，其中记有数据哈希、随机种子、机器和命令；"
-    "`make bench` 可重新测量。`minutes` 是两核机器上从问答对到建好机器人的时间（分钟）。",
+    "`make bench` 可重新测量。`risk` 是机器人声明的风险与给出的回答中实际出错的比例。"
+    "`minutes` 是两核机器上从问答对到建好机器人的时间（分钟）。",
 }
+ABLATION = """# What each ingredient is worth
+
+Each ingredient is removed in turn: mean and standard deviation over the seeds, and in brackets the change against the
+bot as it ships. A kind of evidence is removed from fusion and confidence; nothing else changes. Asking back counts as
+handing over here. Made by `python benchmarks/tables.py` from the files in `benchmarks/results/ablation`, which
+`python benchmarks/ablation.py --sets DIR NAME …` makes again.
+"""
 
 
 def main() -> int:
     rows = []
     for file in sorted(RESULTS.glob("*.json")):
         result = json.loads(file.read_text("utf-8"))
-        rows.append(_row(file.stem, result, result))
-        if len(result["languages"]) > 1:
-            rows += [_row(f"{file.stem}, {name}", result, own) for name, own in result["languages"].items()]
-    head = ["set", "pairs", "turns", *MEASURES, "minutes"]
-    table = "\n".join("| " + " | ".join(row) + " |" for row in (head, ["---"] * len(head), *rows))
+        if "languages" in result:
+            only = next(iter(result["languages"])) if len(result["languages"]) == 1 else None
+            rows.append(_row(file.stem, result, result, only))
+            for name, own in result["languages"].items() if only is None else ():
+                rows.append(_row(f"{file.stem}, {name}", result, own, name))
+    table = _table(["set", "pairs", "turns", *MEASURES, "risk", "minutes"], rows)
     for name, foot in FOOT.items():
         path = ROOT / name
         before, _, rest = path.read_text("utf-8").partition(BEGIN)
         _, _, after = rest.partition(END)
         path.write_text(f"{before}{BEGIN}\n{table}\n\n{foot}\n{END}{after}", "utf-8")
+    parts = [ABLATION]
+    files = sorted((RESULTS / "ablation").glob("*.json"))
+    for name in sorted({file.stem.rpartition("-")[0] for file in files}):
+        runs = [json.loads(f.read_text("utf-8"))["rows"] for f in files if f.stem.rpartition("-")[0] == name]
+        lines = [[kind, *_changes(kind, runs)] for kind in runs[0]]
+        parts.append(f"\n## {name}, {len(runs)} seeds\n\n{_table(['', *ABLATED], lines)}\n")
+    (ROOT / "docs" / "ablation.md").write_text("".join(parts), "utf-8")
     return 0
 
 
-def _row(name: str, whole: dict[str, Any], part: dict[str, Any]) -> list[str]:
-    numbers = ["–" if part[measure] is None else f"{part[measure]:.3f}" for measure in MEASURES]
-    minutes = f"{whole['made_in_seconds'] / 60:.1f}" if part is whole else ""
-    return [name, str(whole["pairs"]) if part is whole else "", str(part["turns"]), *numbers, minutes]
+def _row(name: str, whole: dict[str, Any], part: dict[str, Any], language: str | None) -> list[str]:
+    numbers = [_number(part[measure]) for measure in MEASURES]
+    minutes = f"{whole['made_in_seconds'] / 60:.1f}" if name.count(",") == 0 else ""
+    pairs = str(whole["pairs"]) if name.count(",") == 0 else ""
+    risk = whole["risk"].get(language) if language is not None and "risk" in whole else None
+    told = "" if risk is None else f"{risk['stated_risk']:.2f} / {_number(risk['observed_risk'])}"
+    return [name, pairs, str(part["turns"]), *numbers, told, minutes]
+
+
+def _changes(kind: str, runs: Sequence[dict[str, dict[str, Any]]]) -> Iterable[str]:
+    for measure in ABLATED:
+        values = [run[kind][measure] for run in runs]
+        if any(value is None for value in values):
+            yield "–"
+            continue
+        spread = f" ± {stdev(values):.3f}" if len(values) > 1 else ""
+        ships = [run["as it ships"][measure] for run in runs]
+        change = "" if kind == "as it ships" or None in ships else f" ({mean(values) - mean(ships):+.3f})"
+        yield f"{mean(values):.3f}{spread}{change}"
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    return "\n".join("| " + " | ".join(row) + " |" for row in (head, ["---"] * len(head), *rows))
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@
     models      where weights come from: a folder, an installed package, a hub name (with nano)
     encode      texts -> unit vectors                                     bi-encoder
     index       vectors -> nearest pairs                                  FAISS
+    classify    vectors -> how likely each answer is                      logistic regression
     lexical     words -> nearest pairs                                    BM25
     rerank      (question, candidate) -> relevance                        cross-encoder
     retrieve    encode + search + rerank -> candidates, sorted once       (with table)
@@ -13,6 +14,7 @@
 
     journal     what happened: conversations, feedback, hand-overs
     learn       train, calibrate, evaluate, compare
+    insight     audit what the bot confuses
     bundle      the built bot's folder
     ui          the chat page
     assemble    settings and files -> Chatbot: the one place that picks concrete classes

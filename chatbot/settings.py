@@ -91,7 +91,7 @@ class Calibrate(Section):
 class Decide(Section):
     target_precision: Share = 0.85  # of the answers given, how many must be right
     risk: Annotated[float, Field(gt=0, lt=1)] | None = None  # or: how many may be wrong, with a guarantee
-    out_of_scope_share: Share = 0.25  # of the questions to expect, how many the pairs do not answer
+    out_of_scope_share: Share = 0.3  # of the questions to expect, how many the pairs do not answer
     clarify_precision: Share = 0.9  # of the clarifications, how many must offer the right answer
 
 

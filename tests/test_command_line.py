@@ -54,6 +54,7 @@ class TestUsage:
             "remove",
             "evaluate",
             "compare",
+            "audit",
             "ask",
             "serve",
             "versions",

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from playwright.sync_api import expect, sync_playwright
 
 import app
@@ -28,6 +29,7 @@ from chatbot.corpus import read_dialogues, read_pairs
 from chatbot.domain import Action, Conversation
 from chatbot.journal import SqlJournal
 from chatbot.learn.evaluate import Evaluation, evaluate
+from chatbot.learn.perturb import Kind, robustness
 from chatbot.ui.chat import build_page, launch
 
 pytestmark = pytest.mark.demo
@@ -121,10 +123,29 @@ def test_the_contract_of_evaluate(index: Path, tmp_path: Path, capsys: pytest.Ca
         rows = list(csv.DictReader(file))
     assert list(rows[0]) == COLUMNS
     assert metrics["turns"] == len(rows)
+    assert metrics["risk"]["en"]["stated_risk"] == pytest.approx(0.05)
+    assert Image.open(output / "curves-en.png").format == "PNG"
     assert all((row["answer_id"] == "") == (row["action"] != "answer") for row in rows)
     capsys.readouterr()
     assert main(["ask", "--index", str(index), "--json", "where is my parcel"]) == 0
     assert json.loads(capsys.readouterr().out)["answer_id"] == "track_parcel"
+
+
+def test_what_mistyping_and_negation_cost(bot: Chatbot) -> None:
+    dialogues = [d for file in DIALOGUES for d in read_dialogues([file])[:12]]
+    found = robustness(dialogues, bot, seed=7)
+    assert {(row.kind, row.language) for row in found.rows} >= {
+        (Kind.SCRIPT, "zh"),
+        (Kind.PINYIN, "zh"),
+        (Kind.KEYBOARD, "en"),
+        (Kind.POLITENESS, "en"),
+    }
+    assert found == robustness(dialogues, bot, seed=7)
+
+
+@pytest.mark.parametrize("question", ["I do NOT want to cancel my order", "我不想取消订单"])
+def test_a_refusal_is_not_answered_as_a_wish(bot: Chatbot, question: str) -> None:
+    assert bot.reply(Conversation(), question).answer_id != "cancel_order"
 
 
 def test_matches_are_measured(index: Path, tmp_path: Path) -> None:
@@ -176,7 +197,14 @@ def test_kill_9_at_any_moment_leaves_the_bot_usable(tmp_path: Path, command: str
 @pytest.fixture
 def address(bot: Chatbot, tmp_path: Path) -> Iterator[str]:
     journal = SqlJournal.connect(tmp_path / "journal.sqlite")
-    page = build_page(bot, journal, company="Kitewire", examples=bot.templates.examples, languages=["en", "zh"])
+    page = build_page(
+        bot,
+        journal,
+        company="Kitewire",
+        examples=bot.templates.examples,
+        languages=["en", "zh"],
+        lines=bot.lines,
+    )
     yield launch(page, port=7871, wait=False)
     page.close()
     journal.close()
@@ -195,4 +223,19 @@ def test_the_page_answers_with_the_demo_bot(address: str, question: str, says: s
         page.locator("#msg textarea").fill(question)
         page.locator("#msg button.submit-button").click()
         expect(page.locator('#chat [data-testid="bot"]').last).to_contain_text(says, timeout=20_000)
+        browser.close()
+
+
+@pytest.mark.browser
+def test_the_page_shows_how_far_the_confidence_can_be_trusted(address: str) -> None:
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("no Chromium here: apt-get install chromium, or brew install chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+        page = browser.new_page(locale="en", viewport={"width": 1280, "height": 900})
+        page.goto(address)
+        page.locator("#trust > button").click()
+        expect(page.locator("#trust img")).to_have_count(2, timeout=20_000)
+        expect(page.locator("#trust")).to_contain_text("at most 5% wrong")
         browser.close()

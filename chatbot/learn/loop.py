@@ -218,10 +218,13 @@ def _save(file: Path, step: int, best: Best, model: Any, optimizer: Any, schedul
         "schedule": schedule.state_dict() if going_on else None,
         "place": stream.place if going_on else None,
     }
-    file.parent.mkdir(parents=True, exist_ok=True)
     partial = file.with_suffix(".partial")
-    torch.save(state, partial)
-    partial.replace(file)
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        torch.save(state, partial)
+        partial.replace(file)
+    except (OSError, RuntimeError) as cause:  # torch raises the latter where there is no room
+        log.warning("no checkpoint could be written to %s (%s); training goes on without", file, cause)
 
 
 def _resume(

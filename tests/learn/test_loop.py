@@ -143,6 +143,13 @@ class TestResume:
 
         tokenizer.calls = Full()
 
+    def test_where_none_can_be_written_training_goes_on(
+        self, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        (tmp_path / "file").write_text("no folder")
+        trained_on(Counted(), Watch("test", checkpoints=tmp_path / "file", key="k"))
+        assert "no checkpoint could be written" in caplog.text
+
     def test_a_damaged_checkpoint_says_what_to_do(self, tmp_path: Path) -> None:
         watch = Watch("test", checkpoints=tmp_path, key="k")
         trained_on(Counted(), watch)
