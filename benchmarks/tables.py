@@ -1,6 +1,7 @@
 """Write the result tables from benchmarks/results: the READMEs', in both languages, and docs/ablation.md.
 
-The READMEs' tables stand between `<!-- results:begin -->` and `<!-- results:end -->`; everything else is left alone.
+The READMEs' tables stand between `<!-- results:begin -->` and `<!-- results:end -->`; everything else is left
+alone.
 """
 
 import json
@@ -26,7 +27,8 @@ ABLATED = ("raw_accuracy", "accuracy", "answered_precision", "coverage", "ece")
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
 FOOT = {
     "README.md": "Each row is a file in benchmarks/results, with data hashes, seed, machine and command; "
-    "`make bench` measures again. `risk` is what the bot stated and what was observed of the answers that it gave. "
+    "`make bench` "
+    "measures again. `risk` is what the bot stated and what was observed of the answers that it gave. "
     "`minutes` is the time from pairs to built bot on two cores.",
     "README.zh-CN.md": "每一行都来自 benchmarks/results 里的一个文件，其中记有数据哈希、随机种子、机器和命令；"
     "`make bench` 可重新测量。`risk` 是机器人声明的风险与给出的回答中实际出错的比例。"
@@ -34,10 +36,10 @@ FOOT = {
 }
 ABLATION = """# What each ingredient is worth
 
-Each ingredient is removed in turn: mean and standard deviation over the seeds, and in brackets the change against the
-bot as it ships. A kind of evidence is removed from fusion and confidence; nothing else changes. Asking back counts as
-handing over here. Made by `python benchmarks/tables.py` from the files in `benchmarks/results/ablation`, which
-`python benchmarks/ablation.py --sets DIR NAME …` makes again.
+Each ingredient is removed in turn: mean and standard deviation over the seeds, and in brackets the change against
+the bot as it ships. A kind of evidence is removed from fusion and confidence; nothing else changes. Asking back
+counts as handing over here. Made by `python benchmarks/tables.py` from the files in
+`benchmarks/results/ablation`, which `python benchmarks/ablation.py --sets DIR NAME …` makes again.
 """
 
 
