@@ -17,6 +17,7 @@ MEASURES = (
     "raw_accuracy",
     "mrr_at_10",
     "accuracy",
+    "mcc",
     "in_scope_accuracy",
     "out_of_scope_recall",
     "answered_precision",
@@ -69,7 +70,7 @@ def main() -> int:
 
 
 def _row(name: str, whole: dict[str, Any], part: dict[str, Any], language: str | None) -> list[str]:
-    numbers = [_number(part[measure]) for measure in MEASURES]
+    numbers = [_number(part.get(measure)) for measure in MEASURES]
     minutes = f"{whole['made_in_seconds'] / 60:.1f}" if name.count(",") == 0 else ""
     pairs = str(whole["pairs"]) if name.count(",") == 0 else ""
     risk = whole["risk"].get(language) if language is not None and "risk" in whole else None

@@ -80,7 +80,7 @@ class Calibrate(Section):
     """How the held-out evidence for fusion and confidence is made (learn/calibrate.py)."""
 
     folds: Count = 2  # models trained without a part of the pairs, one after the other
-    one_fold_above: Count = 500  # pairs a language above which one fold is evidence enough
+    one_fold_above: Count = 400  # pairs a language above which one fold is evidence enough
     held_out: Share = 0.2  # questions of each answer left out of a fold
     hidden_answers: Share = 0.15  # whole answers left out: their questions have no right answer
     hidden_limit: Count = 150  # questions at most of each kind in a fold

@@ -21,7 +21,7 @@ from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import matthews_corrcoef, roc_auc_score
 from tqdm import tqdm
 
 from chatbot.decide import Calibration
@@ -165,6 +165,7 @@ def measures(predictions: Sequence[Prediction]) -> dict[str, Any]:
         "out_of_scope_recall": _ratio(len(refused), len(outside)),
         "answered_precision": _ratio(len(right), len(answered)),
         "coverage": _share(p.action == Action.ANSWER for p in inside),
+        "mcc": _matthews(predictions),
         "clarified": _share(p.action == Action.CLARIFY for p in predictions),
         **{f"recall_at_{k}": _share(bool(p.wanted & set(p.ranking[:k])) for p in inside) for k in DEPTHS},
         "mrr_at_10": _mean([reciprocal_rank(p) for p in inside]),
@@ -242,6 +243,14 @@ def _average_precision(prediction: Prediction) -> float:
     """Mean over the expected answers of the precision at each one's rank; 0 for one that was not ranked."""
     ranks = [rank for rank, answer in enumerate(prediction.ranking, start=1) if answer in prediction.wanted]
     return sum(found / rank for found, rank in enumerate(ranks, start=1)) / len(prediction.wanted)
+
+
+def _matthews(predictions: Sequence[Prediction]) -> float | None:
+    """Matthews correlation of what was answered with what should have been, no answer as a class, as HINT3
+    measures; of several right answers the one that was given, or else the first."""
+    given = [p.answer_id for p in predictions]
+    right = [p.answer_id if p.answer_id in p.wanted else min(p.wanted, default="") for p in predictions]
+    return float(matthews_corrcoef(right, given)) if len({*right, *given}) > 1 else None
 
 
 def _share(outcomes: Iterable[bool]) -> float | None:

@@ -85,6 +85,9 @@ class TestMeasures:
             "out_of_scope_recall": 2 / 4,  # answering and asking back are both wrong
             "answered_precision": 1 / 3,
             "coverage": 2 / 4,
+            # should have been A, A, D, B and four times none; was A, none, C, none, none, X, none, none: 4 of 8
+            # agree, and by chance (1 * 2 + 5 * 4) / 8 would
+            "mcc": pytest.approx((4 * 8 - 22) / ((64 - 28) * (64 - 22)) ** 0.5),
             "clarified": 2 / 8,
             "recall_at_1": 2 / 4,
             "recall_at_3": 3 / 4,
