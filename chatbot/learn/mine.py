@@ -18,6 +18,7 @@ from chatbot.learn.contrastive import Labelled
 from chatbot.learn.relevance import RankedList
 from chatbot.retrieve import Retriever, form
 
+MOST_MINED = 20_000  # questions, drawn by chance, that lists are made of: more than are ever learnt from
 DEPTH = 60  # neighbours among which a list's candidates are looked for
 WORDY = 10  # questions that share the most words, among which half of the wrong ones are looked for
 
@@ -59,6 +60,8 @@ def ranked_lists(retriever: Retriever, negatives: int, seed: int) -> list[Ranked
     chance = random.Random(seed)
     table = retriever.table
     rows = np.array(sorted(table.pairs), dtype=np.int64)
+    if len(rows) > MOST_MINED:
+        rows = np.array(sorted(chance.sample(rows.tolist(), MOST_MINED)), dtype=np.int64)
     vectors = retriever.questions.vectors(rows)
     _, near = retriever.questions.search(vectors, DEPTH)
     forms = [form(table.pairs[row].question, retriever.casefold) for row in rows.tolist()]
