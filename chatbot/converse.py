@@ -5,7 +5,7 @@ the pairs say, to the words alone and to the words after what was said before; i
 back, or hand over. The conversation is a value: the caller keeps it and passes it in.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from time import perf_counter
 
@@ -44,7 +44,7 @@ class Chatbot:
         talk = words.small_talk_reply(readable)
         before = conversation if talk is None else Conversation()  # thanks for an answer is not its question again
         decision, timings = self._judge(before, readable, language)
-        decision = _minding_refusal(decision, words.refused(readable))
+        decision = _minding_refusal(decision, readable, words)
         if talk is not None and not _says_the_same(decision):
             chat = replace(decision, action=Action.CHAT, reason=Reason.SMALL_TALK)
             return Reply(talk, chat, language, timings=timings)
@@ -120,13 +120,16 @@ def readings(conversation: Conversation, text: str) -> list[str]:
     return [text, *(f"{text} {before}" for before in (*earlier[-1:], *replies[-1:]) if earlier)]
 
 
-def _minding_refusal(decision: Decision, refused: Sequence[str]) -> Decision:
-    """Ask back where the customer does not want to do what the best answer's question is about."""
+def _minding_refusal(decision: Decision, text: str, words: Phrases) -> Decision:
+    """Ask back where the customer does not want to do what the best answer's question is about, unless that
+    question says the same."""
+    refused = words.refused(text)
     if decision.action is not Action.ANSWER or not refused:
         return decision
     question = phrases.bare(decision.candidates[0].pair.question)
-    stored = phrases.load(detect_language(question)).refused(question)
-    if any(act in question and act not in stored for act in refused):
+    stored = words.refused(question)
+    about_it = any(act in question and act not in stored for act in refused)
+    if about_it or (words.only_refuses(text) and not stored):
         return replace(decision, action=Action.CLARIFY, reason=Reason.REFUSED)
     return decision
 

@@ -207,3 +207,20 @@ def test_bare_leaves_letters_and_digits(text: str, expected: str) -> None:
 )
 def test_what_is_not_wanted(language: str, text: str, acts: tuple[str, ...]) -> None:
     assert phrases.load(language).refused(text) == acts
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "alone"),
+    [
+        ("en", "I don't want to see where my package is", True),
+        ("en", "I don't want to cancel, how do I change the address", False),
+        ("en", "I don't want it any more", False),
+        ("en", "how do I cancel", False),
+        ("zh", "我不想用支付宝付", True),
+        ("zh", "我不想要了", False),
+        ("zh", "不想退货，怎么换一个", False),
+        ("zh", "怎么取消", False),
+    ],
+)
+def test_a_message_that_only_refuses(language: str, text: str, alone: bool) -> None:
+    assert phrases.load(language).only_refuses(text) is alone

@@ -57,17 +57,20 @@ POLITE = {
     ),
     "zh": ("您好，麻烦问一下，{}谢谢您！", "你好，不好意思打扰了，请问{}非常感谢。"),
 }
+ONE_CLAUSE = re.compile(r"[^.!?;,。！？；，、\s]+(?: [^.!?;,。！？；，、\s]+)*[.!?。！？]?")
 NEGATED = {
     "en": (
-        (r"\bI(?:'d| would)? (?:want|need|like|wish) to (\w+)", r"I do not want to \1"),
-        (r"^(?:how (?:do|can|could|would|should) (?:I|you|we)|can I|could I|may I|please|where (?:do|can) I)"
-         r" (\w+)", r"I do not want to \1"),
+        (r"^(?:hi |hello )?I(?:'d| would)? (?:want|need|like|wish) to (\w+)", r"I do not want to \1"),
+        (
+            r"^(?:how (?:do|can|could|should) I|can I|could I|may I|where (?:do|can) I) (\w+)",
+            r"I do not want to \1",
+        ),
     ),
     "zh": (
-        (r"我?(?:想要|想|要)(?![要知问了])(?=\w\w)", "我不想"),
+        (r"^我?(?:想要|想|要)(?![要知问了])(?=\w\w)", "我不想"),
         (r"^(?:请问)?(?:怎么|怎样|如何|能不能|可以|能)(?=\w\w)", "我不想"),
     ),
-}  # fmt: skip
+}
 
 
 def changed(text: str, kind: Kind, language: str, chance: random.Random) -> str | None:
@@ -132,9 +135,10 @@ def _politeness(text: str, language: str, chance: random.Random) -> str:
 
 
 def _negation(text: str, language: str, _: random.Random) -> str | None:
-    for pattern, instead in NEGATED["zh" if language == "zh" else "en"]:
+    """Of a message that is one wish and nothing else; a question mark of it goes."""
+    for pattern, instead in NEGATED["zh" if language == "zh" else "en"] if ONE_CLAUSE.fullmatch(text) else ():
         if re.search(pattern, text, re.I):
-            return re.sub(pattern, instead, text, count=1, flags=re.I)
+            return re.sub(pattern, instead, text, count=1, flags=re.I).rstrip("?？吗呢")
     return None
 
 

@@ -16,6 +16,7 @@ FALLBACK = "en"
 LONGEST = 400  # characters of a sentence that is compared with patterns
 SENTENCE_END = re.compile(r"[.!?;。！？；…\n]+")
 COMMA = re.compile(r"[,，、]")
+CLAUSE_END = re.compile(rf"{SENTENCE_END.pattern}|{COMMA.pattern}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,7 @@ class Phrases:
     small_talk: Mapping[str, SmallTalk]
     replies: Mapping[str, str]
     refusal: tuple[re.Pattern[str], ...] = ()
+    only_refusal: tuple[re.Pattern[str], ...] = ()
 
     def asks_for_person(self, text: str) -> bool:
         """Whether the message does, or one of its sentences, or what stands behind a sentence's last comma."""
@@ -41,6 +43,11 @@ class Phrases:
     def refused(self, text: str) -> tuple[str, ...]:
         """The actions that a message says not to be wanted: "cancel" of "I do not want to cancel"."""
         return tuple(found["act"] for pattern in self.refusal for found in pattern.finditer(bare(text)[:LONGEST]))
+
+    def only_refuses(self, text: str) -> bool:
+        """Whether the whole message, a single clause, says what is not wanted."""
+        clauses = [part for part in CLAUSE_END.split(text) if bare(part)]
+        return len(clauses) == 1 and _any(self.only_refusal, text)
 
     def small_talk_reply(self, text: str) -> str | None:
         """What to say to small talk; None where it is none."""
@@ -63,6 +70,7 @@ def load(language: str) -> Phrases:
         },
         replies=values["replies"],
         refusal=_compiled(values["refusal"]),
+        only_refusal=_compiled(values["only_refusal"]),
     )
 
 
