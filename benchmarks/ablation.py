@@ -19,13 +19,13 @@ from typing import Any
 import numpy as np
 from quality import RESULTS, find_sets
 
-from chatbot.assemble import LanguageWorkshop
 from chatbot.corpus import read_dialogues
 from chatbot.decide import EVIDENCE, Calibration, Floats, evidence, signs
 from chatbot.domain import HeldOutDialogue, Role
 from chatbot.learn.calibrate import Sample, calibrate
 from chatbot.learn.evaluate import auroc, expected_calibration_error, write_metrics
 from chatbot.learn.train import Learnt, learn
+from chatbot.line import LanguageWorkshop
 from chatbot.retrieve import Retriever
 from chatbot.settings import Settings
 

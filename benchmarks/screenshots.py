@@ -12,7 +12,8 @@ from playwright.sync_api import Browser, expect, sync_playwright
 
 from chatbot.assemble import load_bot
 from chatbot.journal import SqlJournal
-from chatbot.ui.chat import build_page, launch
+from chatbot.ui.chat import build_page
+from chatbot.ui.launch import launch
 
 ROOT = Path(__file__).parent.parent
 IMAGES = ROOT / "docs" / "images"
@@ -33,7 +34,12 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         journal = SqlJournal.connect(Path(folder) / "journal.sqlite")
         page = build_page(
-            bot, journal, company="Kitewire", examples=bot.templates.examples, languages=["en", "zh"]
+            bot,
+            journal,
+            company="Kitewire",
+            examples=bot.templates.examples,
+            languages=["en", "zh"],
+            lines=bot.lines,
         )
         address = launch(page, port=7872, wait=False)
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])

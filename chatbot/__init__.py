@@ -17,7 +17,8 @@
     insight     audit what the bot confuses
     bundle      the built bot's folder
     ui          the chat page
-    assemble    settings and files -> Chatbot: the one place that picks concrete classes
+    line        one language: its concrete models and indexes, and its files
+    assemble    settings and files -> Chatbot; with line, the one place that picks concrete classes
     __main__    the command line, and in commands what each command does
 
 Nouns and protocols are in `domain`, errors in `errors`, settings in `settings`.

@@ -63,13 +63,13 @@ def _count(text: str) -> int:
     return int(text)
 
 
-def _similarity(text: str) -> float:
+def _share(text: str) -> float:
     try:
         value = float(text)
     except ValueError:
-        value = 0.0
-    if not 0 < value <= 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no similarity above 0 and up to 1")
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 0 to 1")
     return value
 
 
@@ -164,7 +164,7 @@ def _parser() -> argparse.ArgumentParser:
         "--perturb", action="store_true", help="also mistyped, reworded and negated: robustness.json"
     )
     made.add_argument(
-        "--limit", type=_similarity, default=0.1, metavar="D", help="drop of accuracy above which to fail (0.1)"
+        "--limit", type=_share, default=0.1, metavar="D", help="drop of accuracy above which to fail (0.1)"
     )
 
     made = commands.add_parser("compare", help="What a new bot changes on held-out dialogues.")
@@ -183,7 +183,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     made.add_argument(
         "--alike",
-        type=_similarity,
+        type=_share,
         default=0.95,
         metavar="S",
         help="similarity from which on two texts are nearly the same (0.95)",

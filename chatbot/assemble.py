@@ -1,79 +1,30 @@
-"""Settings and files -> a Chatbot: the one place that picks concrete classes.
+"""Settings and files -> a Chatbot.
 
-`build_bot` and `train_bot` turn pairs into a built bot folder; `load_bot` turns that folder into a `Chatbot`. What
-a folder holds for each language:
-
-    LANGUAGE/pairs.jsonl         row number and pair, one a line
-    LANGUAGE/questions.index     vectors of the historical questions
-    LANGUAGE/answers.index       vectors of the answers' texts
-    LANGUAGE/encoder/            the encoder's weights but its word embeddings, which are the base model's
-    LANGUAGE/reranker/           those of the cross-encoder, if there is one
-    LANGUAGE/classifier.safetensors   the answer classifier's, if there is one
-    templates.json               templates and slots
-
-The manifest has the settings, each language's models with fingerprints, and the calibration.
+`build_bot` and `train_bot` turn pairs into a built bot folder, `add_pairs` and `remove_pairs` change one;
+`load_bot` turns the folder into a `Chatbot`. It holds `templates.json` and a folder for each language (see
+`line`); the manifest has the settings and what is to be known of each language.
 """
 
 import json
-import logging
 import shutil
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
 
 from chatbot import bundle
 from chatbot.answer import Templates
 from chatbot.bundle import Manifest
-from chatbot.classify import AnswerClassifier
 from chatbot.converse import Chatbot
-from chatbot.decide import Calibration
-from chatbot.domain import Encoder, HeldOutDialogue, Match, QAPair
-from chatbot.encode import SentenceEncoder
-from chatbot.errors import BotError, CorpusError, UserError
-from chatbot.index import FaissIndex
-from chatbot.learn.calibrate import PRIOR
+from chatbot.domain import HeldOutDialogue, Match, QAPair
+from chatbot.errors import CorpusError, UserError
 from chatbot.learn.loop import needs_tensorboard
 from chatbot.learn.train import Keep, calibrate_untrained, train
-from chatbot.lexical import Bm25Index
+from chatbot.line import LanguageWorkshop, classify, load_line, save_line
 from chatbot.merge import merge
-from chatbot.models import reranker_from, save_tuned
-from chatbot.rerank import CrossEncoder
-from chatbot.retrieve import Retriever, form
-from chatbot.settings import Route, Settings
-from chatbot.table import AnswerTable
+from chatbot.retrieve import Retriever
+from chatbot.settings import Settings
 from chatbot.text import clean, detect_language
-
-log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class LanguageWorkshop:
-    """Fresh models of one route, and retrievers over them (learn.train.Workshop)."""
-
-    route: Route
-    settings: Settings
-
-    @property
-    def casefold(self) -> bool:
-        return self.route.casefold
-
-    def encoder(self) -> SentenceEncoder:
-        return SentenceEncoder.load(self.route.encoder, self.route.prefix, self.route.max_tokens)
-
-    def reranker(self, encoder: Any) -> CrossEncoder:
-        return _reranker(encoder)
-
-    def retriever(self, pairs: Sequence[QAPair], encoder: Encoder) -> Retriever:
-        retrieve, casefold = self.settings.retrieve, self.route.casefold
-        line = Retriever.build(
-            pairs, encoder, FaissIndex.build, Bm25Index.build, None, PRIOR, retrieve, casefold=casefold
-        )
-        _classify(line, self.settings.seed)
-        return line
 
 
 def build_bot(pairs: Sequence[QAPair], templates: Templates, settings: Settings, folder: Path) -> Manifest:
@@ -97,7 +48,7 @@ def train_bot(
     a folder for TensorBoard."""
     if diary is not None:
         needs_tensorboard()
-    keep = Keep(diary, folder.with_name(f".{folder.name}.training"))
+    checkpoints = checkpoints_of(folder)
     by_language = _matches_by_language(matches, {pair.language for pair in pairs})
     manifest = _make(
         pairs,
@@ -111,11 +62,17 @@ def train_bot(
             [dialogue for dialogue in dialogues if dialogue.language == language],
             workshop,
             settings,
-            keep,
+            Keep(diary, checkpoints),
         ),
     )
-    shutil.rmtree(folder.with_name(f".{folder.name}.training"), ignore_errors=True)
+    shutil.rmtree(checkpoints, ignore_errors=True)
     return manifest
+
+
+def checkpoints_of(folder: Path) -> Path:
+    """Where the training of the bot in `folder` is kept while it runs: beside it, also where that is `.`."""
+    whole = folder.resolve()
+    return whole.with_name(f".{whole.name}.training")
 
 
 def load_bot(folder: Path) -> Chatbot:
@@ -125,7 +82,7 @@ def load_bot(folder: Path) -> Chatbot:
     use_threads(settings)
     templates = Templates.parse(json.loads((files / "templates.json").read_text("utf-8")), "templates.json")
     lines = {
-        language: _load_line(files / language, about, settings.route(language), settings, folder)
+        language: load_line(files / language, about, settings.route(language), settings, folder)
         for language, about in manifest.bot["languages"].items()
     }
     return Chatbot(lines, templates, settings)
@@ -148,7 +105,7 @@ def add_pairs(pairs: Sequence[QAPair], folder: Path) -> int:
         fresh = [pair for pair in together.pairs if pair.id not in known]
         if fresh:
             line.add(fresh)
-            _classify(line, bot.settings.seed)
+            classify(line, bot.settings.seed)
         added += len(fresh)
     if added:
         save_bot(bot, folder, bot.settings.profile)
@@ -187,7 +144,7 @@ def save_bot(bot: Chatbot, folder: Path, profile: str) -> Manifest:
             json.dumps(bot.templates.as_toml_values(), ensure_ascii=False, indent=1), "utf-8"
         )
         languages = {
-            language: _save_line(draft.path / language, line, bot.settings.route(language))
+            language: save_line(draft.path / language, line, bot.settings.route(language))
             for language, line in bot.lines.items()
         }
         settings = bot.settings.model_dump(mode="json")
@@ -216,92 +173,6 @@ def _make(
         own = [pair for pair in pairs if pair.language == language]
         lines[language] = trained(language, own, LanguageWorkshop(settings.route(language), settings))
     return save_bot(Chatbot(lines, templates, settings), folder, settings.profile)
-
-
-def _load_line(folder: Path, about: Mapping[str, Any], route: Route, settings: Settings, bot: Path) -> Retriever:
-    """One language of a bot. Raises BotError where the models of today are not those that it was built with."""
-    encoder = SentenceEncoder.load(route.encoder, route.prefix, route.max_tokens, folder / "encoder")
-    if encoder.fingerprint != about["encoder_fingerprint"]:
-        raise BotError(
-            f"{bot} was built with encoder {about['encoder']} ({about['encoder_fingerprint']}), but that name now "
-            f"gives {encoder.fingerprint}; build it again: chatbot train --pairs FILE --index {bot}"
-        )
-    reranker = None
-    if about["reranker_fingerprint"] is not None:
-        reranker = _reranker(encoder, folder / "reranker")
-    rows, pairs = [], []
-    with (folder / "pairs.jsonl").open(encoding="utf-8") as file:
-        for line in file:
-            values = json.loads(line)
-            rows.append(values.pop("row"))
-            pairs.append(QAPair(**values))
-    questions = FaissIndex.load(folder / "questions.index")
-    array = np.array(rows, dtype=np.int64)
-    forms = [form(pair.question, route.casefold) for pair in pairs]
-    restored = Retriever(
-        AnswerTable.restore(rows, pairs, questions.vectors(array), about["answer_numbers"]),
-        encoder,
-        questions,
-        FaissIndex.load(folder / "answers.index"),
-        Bm25Index.build(array, forms),
-        reranker,
-        Calibration.from_json(about["calibration"]),
-        settings.retrieve,
-        route.casefold,
-    )
-    if about["classifier"] is not None:
-        restored.classifier = AnswerClassifier.load(folder / "classifier.safetensors", about["classifier"])
-    return restored
-
-
-def _classify(line: Retriever, seed: int) -> None:
-    """Fit the answer classifier to the pairs as they are."""
-    rows = np.array(sorted(line.table.pairs), dtype=np.int64)
-    answer_ids = [line.table.pairs[row].answer_id for row in rows.tolist()]
-    line.classifier = AnswerClassifier.fit(line.questions.vectors(rows), answer_ids, seed)
-
-
-def _reranker(encoder: SentenceEncoder, tuned: Path | None = None) -> CrossEncoder:
-    """A cross-encoder that starts from the encoder, shares its word embeddings and reads texts as it does."""
-    return CrossEncoder(reranker_from(encoder.model, tuned), encoder.tokenizer, encoder.prefix, encoder.max_tokens)
-
-
-def _save_line(folder: Path, line: Retriever, route: Route) -> dict[str, Any]:
-    """Write one language's files; what the manifest says of it."""
-    folder.mkdir()
-    with (folder / "pairs.jsonl").open("w", encoding="utf-8") as file:
-        for row, pair in sorted(line.table.pairs.items()):
-            file.write(json.dumps({"row": row, **_pair_as_json(pair)}, ensure_ascii=False) + "\n")
-    encoder, reranker = line.encoder, line.reranker
-    assert isinstance(encoder, SentenceEncoder) and isinstance(reranker, CrossEncoder | None)
-    assert isinstance(line.questions, FaissIndex) and isinstance(line.answers, FaissIndex)
-    line.questions.save(folder / "questions.index")
-    line.answers.save(folder / "answers.index")
-    about: dict[str, Any] = {
-        "encoder": route.encoder,
-        "encoder_fingerprint": encoder.fingerprint,
-        "dimension": encoder.dimension,
-        "metric": "inner product of unit vectors",
-        "pairs": len(line.table.pairs),
-        "answers": len(line.table.rows),
-        "answer_numbers": line.table.number,
-        "calibration": line.calibration.as_json(),
-        "reranker_fingerprint": None,
-        "classifier": None,
-    }
-    if line.classifier is not None:
-        assert isinstance(line.classifier, AnswerClassifier)
-        about["classifier"] = list(line.classifier.position)
-        line.classifier.save(folder / "classifier.safetensors")
-    save_tuned(encoder.model, folder / "encoder")
-    if reranker is not None:
-        about["reranker_fingerprint"] = reranker.fingerprint
-        save_tuned(reranker.model, folder / "reranker")
-    return about
-
-
-def _pair_as_json(pair: QAPair) -> dict[str, Any]:
-    return {field.name: getattr(pair, field.name) for field in fields(pair)} | {"metadata": dict(pair.metadata)}
 
 
 def _matches_by_language(matches: Sequence[Match], languages: set[str]) -> dict[str, list[Match]]:

@@ -23,6 +23,7 @@ from chatbot.domain import Scores, Vectors
 from chatbot.errors import BotError
 
 log = logging.getLogger(__name__)
+LEAST = -9.2  # log of one in ten thousand: what is less likely than this is all the same
 INVERSE_REGULARISATION = 10.0  # scikit-learn's C
 ITERATIONS = 200
 MOST_ANSWERS = 2000  # beyond, weights and time grow out of bounds
@@ -56,6 +57,11 @@ class AnswerClassifier:
             weights, biases = np.vstack([np.zeros_like(weights), weights]), np.append(0.0, biases)
         rows = np.ascontiguousarray(weights, dtype=np.float32)  # safetensors writes memory as it lies
         return cls(list(map(str, model.classes_)), rows, biases.astype(np.float32))
+
+    def of_answers(self, vectors: Vectors) -> list[dict[str, float]]:
+        """The log-probability of each known answer for each vector, not below LEAST."""
+        values = np.maximum(self.log_probabilities(vectors), LEAST)
+        return [dict(zip(self.position, row, strict=True)) for row in values.tolist()]
 
     def log_probabilities(self, vectors: Vectors) -> Scores:
         """float32 [n, answers]"""

@@ -58,6 +58,8 @@ def remove(options: argparse.Namespace) -> int:
 
 
 def evaluate(options: argparse.Namespace) -> int:
+    if options.perturb and not options.dialogues:
+        raise UserError("--perturb changes the turns of dialogues: give --dialogues FILE instead of --matches")
     from chatbot.assemble import load_bot
     from chatbot.corpus import read_dialogues, read_matches
     from chatbot.learn.evaluate import evaluate as replay
@@ -185,7 +187,8 @@ def serve(options: argparse.Namespace) -> int:
     with ThreadPoolExecutor(1) as beside:  # reading the models and importing the page's libraries take as long
         loading = beside.submit(load_bot, options.index)
         from chatbot.journal import SqlJournal
-        from chatbot.ui.chat import build_page, launch
+        from chatbot.ui.chat import build_page
+        from chatbot.ui.launch import launch
     bot = loading.result()
     for line in bot.lines.values():
         line.retrieve(["hello"])  # whatever is made on first use is made before the first customer comes

@@ -122,14 +122,15 @@ def readings(conversation: Conversation, text: str) -> list[str]:
 
 def _minding_refusal(decision: Decision, text: str, words: Phrases) -> Decision:
     """Ask back where the customer does not want to do what the best answer's question is about, unless that
-    question says the same."""
-    refused = words.refused(text)
-    if decision.action is not Action.ANSWER or not refused:
+    question says the same; and where that question is nothing but a refusal of what the customer does want."""
+    if decision.action is not Action.ANSWER:
         return decision
-    question = phrases.bare(decision.candidates[0].pair.question)
-    stored = words.refused(question)
-    about_it = any(act in question and act not in stored for act in refused)
-    if about_it or (words.only_refuses(text) and not stored):
+    question = decision.candidates[0].pair.question
+    refused, stored = words.refused(text), words.refused(question)
+    about_it = any(phrases.mentions(phrases.bare(question), act) for act in refused if act not in stored)
+    nothing_else = words.only_refuses(text) and not stored
+    wanted = not refused and any(phrases.mentions(phrases.bare(text), act) for act in stored)
+    if about_it or nothing_else or (wanted and words.only_refuses(question)):
         return replace(decision, action=Action.CLARIFY, reason=Reason.REFUSED)
     return decision
 

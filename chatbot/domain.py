@@ -227,13 +227,8 @@ class LexicalIndex(Protocol):
 class Classifier(Protocol):
     """Tells the answers apart by a question's vector."""
 
-    @property
-    def position(self) -> Mapping[str, int]:
-        """The column of each answer that it knows."""
-        ...
-
-    def log_probabilities(self, vectors: Vectors) -> Scores:
-        """float32 [n, answers]"""
+    def of_answers(self, vectors: Vectors) -> list[dict[str, float]]:
+        """For each vector the log-probability of each answer that it knows, by id."""
         ...
 
 

@@ -31,7 +31,6 @@ from chatbot.table import AnswerTable, first_seen, votes
 from chatbot.text import clean
 
 ROWS_OF_AN_ANSWER = 32  # pairs looked at for an answer that no historical question brought up
-LEAST_CLASSIFIED = -9.2  # log of one in ten thousand: what is less likely than this is all the same
 RELEVANCE, CLASSIFIED = EVIDENCE.index("relevance"), EVIDENCE.index("classified")
 
 Accepts = Callable[[QAPair], bool]
@@ -183,7 +182,7 @@ class Retriever:
         similarities, rows = self.questions.search(vectors, take.neighbours + more, among)
         lexical, lexical_rows = self.lexical.search(forms, take.lexical + more)
         _, numbers = self.answers.search(vectors, take.answers + more)
-        known = self._classified(vectors)
+        known = [{}] * len(forms) if self.classifier is None else self.classifier.of_answers(vectors)
         names = {number: answer_id for answer_id, number in table.number.items()}
         found = []
         for i, text in enumerate(forms):
@@ -205,7 +204,9 @@ class Retriever:
         unseen: frozenset[int],
         classified: Mapping[str, float],
     ) -> list["_Found"]:
-        """The pairs that came up, by answer, with every kind of evidence but relevance; the best answers only."""
+        """The pairs that came up, by answer, with every kind of evidence but relevance; the best answers only.
+        What the classifier does not know, such as an answer that came later, gets what speaks neither for nor
+        against it; so does all where something is hidden that it has learnt."""
         table = self.table
         rows = {*near, *words}
         seen = {table.pairs[row].answer_id for row in rows}
@@ -247,14 +248,6 @@ class Retriever:
         ]
         found.sort(key=lambda f: (-self._score(f.candidate, without_relevance=True), f.candidate.pair.answer_id))
         return found[: self.settings.answers]
-
-    def _classified(self, vectors: Vectors) -> list[dict[str, float]]:
-        """The log-probability of each answer for each vector. What is not in it, such as an answer that came
-        later, gets what speaks neither for nor against it; so does all where something it learnt is hidden."""
-        if self.classifier is None:
-            return [{} for _ in vectors]
-        values = np.maximum(self.classifier.log_probabilities(vectors), LEAST_CLASSIFIED)
-        return [dict(zip(self.classifier.position, row, strict=True)) for row in values.tolist()]
 
     def _sum(self, answer_id: str, unseen: frozenset[int]) -> Vectors:
         """The sum of the vectors of those questions of an answer that may be seen: float32 [dim]."""

@@ -24,7 +24,7 @@ LAYERS = {
     "adapters": {"models", "nano", "encode", "classify", "index", "lexical", "rerank", "journal", "bundle"},
     "flow": {"retrieve", "converse"},
     "offline": {"learn", "insight"},
-    "outside": {"ui", "assemble", "commands", "__main__", "app"},
+    "outside": {"ui", "assemble", "line", "commands", "__main__", "app"},
 }
 MAY_IMPORT = {
     "nouns": set(),
@@ -41,11 +41,11 @@ ONLY_IN = {
     "bm25s": {"chatbot.lexical"},
     "rjieba": {"chatbot.lexical"},
     "sqlalchemy": {"chatbot.journal"},
-    "gradio": {"chatbot.ui.chat"},
+    "gradio": {"chatbot.ui.chat", "chatbot.ui.launch"},
     "matplotlib": {"chatbot.insight.report", "chatbot.learn.curves"},
 }
-# ui.chat prints the address that is served, once
-MAY_PRINT = {"chatbot.__main__", "chatbot.commands", "app", "chatbot.ui.chat"}
+# ui.launch prints the address that is served, once
+MAY_PRINT = {"chatbot.__main__", "chatbot.commands", "app", "chatbot.ui.launch"}
 MOST_LINES = 320
 
 

@@ -129,6 +129,10 @@ class TestMistakes:
             ([*EVALUATE, "--dialogues", "matches.tsv"], "chatbot: matches.tsv"),
             ([*EVALUATE, "--matches", "gone.tsv"], "chatbot: gone.tsv: there is no such file or folder"),
             (
+                [*EVALUATE, "--matches", "gone.tsv", "--perturb"],
+                "chatbot: --perturb changes the turns of dialogues",
+            ),
+            (
                 ["evaluate", "--index", "bot", "--output", "pairs.csv", "--dialogues", "dialogues.jsonl"],
                 "chatbot: --output pairs.csv is no folder to write to: File exists",
             ),

@@ -139,6 +139,16 @@ class TestRefusal:
             "refund? no, i don't want to refund",
             "我不想退款",
             "I do not want to wait for my parcel",
+            "I don't want a refund",
+            "I no longer need the refund!",
+            "please don't refund it, it works now",
+            "I'd rather not get refunded",
+            "退款我不想申请",
+            "我不想要退款",
+            "不要退款",
+            "不需要退款",
+            "我不願意退款",
+            "唔想退款",
         ],
     )
     def test_what_the_customer_does_not_want_is_not_answered_as_if_it_were_wanted(
@@ -149,11 +159,48 @@ class TestRefusal:
         assert reply.suggestions[0] in ("refund when", "退款要多久", "where is my parcel")
 
     @pytest.mark.parametrize(
-        "text", ["I do not want to wait, where is my parcel", "i want a refund", "我要退款", "refund"]
+        "text",
+        [
+            "I do not want to wait, where is my parcel",
+            "i want a refund",
+            "我要退款",
+            "refund",
+            "I do not like the colour, is there a refund",
+            "you don't want to refund me?",
+            "my parcel did not arrive",
+            "refund not going through",
+            "I don't want to register but can I get a refund",
+            "I don't want to get refunded as a voucher, I want a refund on my card",
+            "要不要等退款",
+            "没想到退款这么慢",
+            "不想等了 退款要几天",
+            "我的包裹没到",
+        ],
     )
     def test_what_is_refused_beside_the_question_changes_nothing(self, bot: Chatbot, text: str) -> None:
         (reply,) = talk(bot, text)
         assert outcome(reply) == (Action.ANSWER, Reason.CONFIDENT)
+
+    @pytest.mark.parametrize(
+        ("stored", "text", "reason"),
+        [
+            ("I no longer wish to receive your newsletter", "I want to receive your newsletter", Reason.REFUSED),
+            ("I no longer wish to receive your newsletter", "stop the newsletter", Reason.CONFIDENT),
+            (
+                "I no longer wish to receive your newsletter",
+                "I don't want to receive the newsletter",
+                Reason.CONFIDENT,
+            ),
+            ("I don't want to pay for it, is a newsletter free", "do I pay for a newsletter", Reason.CONFIDENT),
+            ("不想收到newsletter", "怎么收到newsletter", Reason.REFUSED),
+            ("不想收到newsletter", "我不想收到newsletter", Reason.CONFIDENT),
+        ],
+    )
+    def test_a_stored_refusal_does_not_answer_the_wish(self, stored: str, text: str, reason: Reason) -> None:
+        language = "en" if stored.isascii() else "zh"
+        stocked = line([pair(stored, "unsubscribe", language=language)], ("newsletter",))
+        bot = Chatbot({language: stocked}, Templates(), Settings.parse({"routes": ROUTES}, "test"))
+        assert bot.reply(Conversation(), text).decision.reason is reason
 
 
 class TestPerson:

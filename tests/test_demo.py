@@ -30,7 +30,8 @@ from chatbot.domain import Action, Conversation
 from chatbot.journal import SqlJournal
 from chatbot.learn.evaluate import Evaluation, evaluate
 from chatbot.learn.perturb import Kind, robustness
-from chatbot.ui.chat import build_page, launch
+from chatbot.ui.chat import build_page
+from chatbot.ui.launch import launch
 
 pytestmark = pytest.mark.demo
 DIALOGUES = [app.DEMO / f"dialogues_{language}.jsonl" for language in ("en", "zh")]

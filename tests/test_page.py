@@ -14,7 +14,8 @@ from chatbot import phrases
 from chatbot.domain import Action, Candidate, Decision, QAPair, Reason, Reply
 from chatbot.errors import Unavailable, UserError
 from chatbot.journal import SqlJournal
-from chatbot.ui.chat import ask, build_page, launch
+from chatbot.ui.chat import ask, build_page
+from chatbot.ui.launch import launch
 from chatbot.ui.show import QUOTED, SHOWN, Chat, Exchange, bubbles, evidence, note, quoted
 from chatbot.ui.words import CHINESE, ENGLISH, WORDS, preferred, spoken
 from tests.fakes import FakeJournal, FakeResponder

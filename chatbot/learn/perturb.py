@@ -57,7 +57,8 @@ POLITE = {
     ),
     "zh": ("您好，麻烦问一下，{}谢谢您！", "你好，不好意思打扰了，请问{}非常感谢。"),
 }
-ONE_CLAUSE = re.compile(r"[^.!?;,。！？；，、\s]+(?: [^.!?;,。！？；，、\s]+)*[.!?。！？]?")
+# one clause: a space between Chinese characters is a comma
+ONE_CLAUSE = re.compile(r"(?:[^.!?;,。！？；，、\s]|(?<=[\x21-\x7e]) (?=[\x21-\x7e]))+[.!?。！？]?")
 NEGATED = {
     "en": (
         (r"^(?:hi |hello )?I(?:'d| would)? (?:want|need|like|wish) to (\w+)", r"I do not want to \1"),
@@ -119,11 +120,12 @@ def _script(text: str, _: str, __: random.Random) -> str | None:
 
 def _mixed(text: str, language: str, chance: random.Random) -> str | None:
     table = WORDS if language != "zh" else {chinese: english for english, chinese in WORDS.items()}
-    places = [word for word in table if re.search(rf"\b{word}\b" if language != "zh" else word, text, re.I)]
+    found = [re.search(rf"\b{word}\b" if language != "zh" else word, text, re.I) for word in table]
+    places = [place for place in found if place is not None]
     if not places:
         return None
-    word = chance.choice(places)
-    return re.sub(re.escape(word), table[word], text, count=1, flags=re.I)
+    place = chance.choice(places)
+    return text[: place.start()] + table[place[0].lower()] + text[place.end() :]
 
 
 def _casing(text: str, _: str, chance: random.Random) -> str:

@@ -49,10 +49,12 @@ class Keep:
     checkpoints: Path | None = None
     key: str = ""
 
-    def of(self, language: str, pairs: Sequence[QAPair], matches: Sequence[Match], settings: Settings) -> "Keep":
+    def of(
+        self, encoder: Encoder, pairs: Sequence[QAPair], matches: Sequence[Match], settings: Settings
+    ) -> "Keep":
         if self.checkpoints is None:
             return self
-        everything = [language, settings.model_dump_json(), *(pair.id for pair in pairs), *map(str, matches)]
+        everything = [encoder.fingerprint, settings.model_dump_json(), *map(repr, pairs), *map(repr, matches)]
         return replace(self, key=hashlib.sha256("\n".join(everything).encode()).hexdigest())
 
     def watch(self, label: str, settings: Encode | None = None, check: Callable[[], float] | None = None) -> Watch:
@@ -142,9 +144,9 @@ def learn(
     keep: Keep = NOTHING,
 ) -> Learnt:
     """What `train` calibrates."""
-    keep = keep.of(language, pairs, matches, settings)
-    matches, judged = _held_out_matches(matches, settings.seed)
     encoder, reranker, evidence = workshop.encoder(), None, []
+    keep = keep.of(encoder, pairs, matches, settings)
+    matches, judged = _held_out_matches(matches, settings.seed)
     parts = split(pairs, settings.calibrate, _folds(pairs, dialogues, settings), settings.seed)
     for number, part in enumerate(parts, start=1):
         label = f"{language} held-out {number}/{len(parts)}"

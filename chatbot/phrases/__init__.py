@@ -16,7 +16,8 @@ FALLBACK = "en"
 LONGEST = 400  # characters of a sentence that is compared with patterns
 SENTENCE_END = re.compile(r"[.!?;。！？；…\n]+")
 COMMA = re.compile(r"[,，、]")
-CLAUSE_END = re.compile(rf"{SENTENCE_END.pattern}|{COMMA.pattern}")
+CHINESE_GAP = re.compile(r"(?<=[^\x00-\x7f])\s+(?=[^\x00-\x7f])")  # many write it for a comma
+CLAUSE_END = re.compile(rf"{SENTENCE_END.pattern}|{COMMA.pattern}|{CHINESE_GAP.pattern}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +42,11 @@ class Phrases:
         )
 
     def refused(self, text: str) -> tuple[str, ...]:
-        """The actions that a message says not to be wanted: "cancel" of "I do not want to cancel"."""
-        return tuple(found["act"] for pattern in self.refusal for found in pattern.finditer(bare(text)[:LONGEST]))
+        """The actions that a message says not to be wanted: "cancel" of "I do not want to cancel". One that is
+        named again is not refused: "I do not want to pay now, can I pay later"."""
+        said = bare(text)[:LONGEST]
+        every = [found for pattern in self.refusal for found in pattern.finditer(said)]
+        return tuple(found["act"] for found in every if not mentions(said[found.end() :], found["act"]))
 
     def only_refuses(self, text: str) -> bool:
         """Whether the whole message, a single clause, says what is not wanted."""
@@ -72,6 +76,11 @@ def load(language: str) -> Phrases:
         refusal=_compiled(values["refusal"]),
         only_refusal=_compiled(values["only_refusal"]),
     )
+
+
+def mentions(text: str, act: str) -> bool:
+    """Whether a bare text has the words of an action, in any ending: "cancelled" mentions "cancel"."""
+    return f" {act}" in f" {text}" if act.isascii() else act in text
 
 
 def bare(text: str) -> str:

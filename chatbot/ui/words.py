@@ -84,7 +84,7 @@ ENGLISH = Words(
     reasons={
         Reason.CONFIDENT: "The best answer is confident enough.",
         Reason.AMBIGUOUS: "Several answers are possible, and none is confident enough alone.",
-        Reason.REFUSED: "The customer does not want what the best answer is about.",
+        Reason.REFUSED: "Customer and best answer differ in what is wanted.",
         Reason.UNSURE: "No stored answer seems to fit.",
         Reason.ASKED_FOR_PERSON: "The customer asked for a person.",
         Reason.SMALL_TALK: "It is small talk.",
@@ -128,7 +128,7 @@ CHINESE = Words(
     reasons={
         Reason.CONFIDENT: "最佳答案的置信度足够高。",
         Reason.AMBIGUOUS: "有几个可能的答案，但没有一个足够确定。",
-        Reason.REFUSED: "顾客说的是不想做最佳答案所讲的事。",
+        Reason.REFUSED: "顾客想要的与最佳答案所讲的正好相反。",
         Reason.UNSURE: "没有合适的已有答案。",
         Reason.ASKED_FOR_PERSON: "顾客要求转人工。",
         Reason.SMALL_TALK: "这是闲聊。",

@@ -1,18 +1,19 @@
 """The whole course of training: on models of a few numbers, and once on the real ones."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from chatbot.assemble import LanguageWorkshop
 from chatbot.domain import Encoder, HeldOutDialogue, HeldOutTurn, Match, QAPair, Role
 from chatbot.encode import SentenceEncoder
 from chatbot.learn.calibrate import PRIOR, SURE
 from chatbot.learn.contrastive import embed, info_nce
-from chatbot.learn.train import TunableEncoder, calibrate_untrained, train
+from chatbot.learn.train import Keep, TunableEncoder, calibrate_untrained, train
+from chatbot.line import LanguageWorkshop
 from chatbot.retrieve import Retriever
 from chatbot.settings import Settings
 from tests.fakes import ExactIndex, SharedWords, pair
@@ -165,6 +166,24 @@ class TestTrain:
         trained = train("en", PAIRS[:1], (), (), TinyWorkshop(), settings())
         assert trained.calibration == PRIOR
         assert trained.encoder.fingerprint == TinyEncoder().fingerprint
+
+
+class TestKeep:
+    def test_a_training_is_taken_up_again_only_where_nothing_changed(self, tmp_path: Path) -> None:
+        keep, encoder = Keep(checkpoints=tmp_path), TinyEncoder()
+        reworded = [replace(PAIRS[0], answer="Another text."), *PAIRS[1:]]
+        other = settings().model_copy(update={"seed": 8})
+        keys = [
+            keep.of(TinyEncoder(), PAIRS, MATCHES, settings()).key,
+            keep.of(encoder, PAIRS, MATCHES, settings()).key,
+            keep.of(encoder, reworded, MATCHES, settings()).key,
+            keep.of(encoder, PAIRS[1:], MATCHES, settings()).key,
+            keep.of(encoder, PAIRS, MATCHES[1:], settings()).key,
+            keep.of(encoder, PAIRS, MATCHES, other).key,
+            keep.of(TinyEncoder(seed=2), PAIRS, MATCHES, settings()).key,
+        ]
+        assert keys[0] == keys[1]
+        assert len(set(keys)) == len(keys) - 1
 
 
 class TestUntrained:
