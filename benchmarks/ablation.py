@@ -43,12 +43,12 @@ class Asked:
 
 
 def main() -> int:
-    options = _options()
-    sets = find_sets(options.sets, options.names)
-    for name in options.names:
-        for seed in options.seeds:
+    chosen = options(__doc__)
+    sets = find_sets(chosen.sets, chosen.names)
+    for name in chosen.names:
+        for seed in chosen.seeds:
             file = RESULTS / "ablation" / f"{name.replace('@', '-')}-{seed}.json"
-            if file.exists() and not options.again:
+            if file.exists() and not chosen.again:
                 print(f"{file.stem}: measured already")
                 continue
             rows = ablate(sets[name].read_pairs(), read_dialogues(sets[name].dialogues), seed)
@@ -68,23 +68,23 @@ def ablate(pairs: Any, dialogues: Sequence[HeldOutDialogue], seed: int) -> dict[
     def learnt(changed: Settings) -> tuple[Learnt, list[Asked]]:
         workshop = LanguageWorkshop(changed.route(language), changed)
         made = learn(language, own, (), (), workshop, changed)
-        return made, _ask(made.calibrated(changed.decide), dialogues)
+        return made, ask(made.calibrated(changed.decide), dialogues)
 
     made, asked = learnt(settings)
-    rows = {"as it ships": _measures(calibrate(made.samples, settings.decide), asked)}
+    rows = {"as it ships": measures(calibrate(made.samples, settings.decide), asked)}
     for column, name in enumerate(EVIDENCE):
         samples = [replace(sample, evidence=_without(sample.evidence, column)) for sample in made.samples]
         left = [replace(turn, evidence=_without(turn.evidence, column)) for turn in asked]
-        rows[f"without {name}"] = _measures(calibrate(samples, settings.decide), left)
+        rows[f"without {name}"] = measures(calibrate(samples, settings.decide), left)
     answerable: list[Sample] = [sample for sample in made.samples if sample.answerable]
-    rows["without hidden answers"] = _measures(calibrate(answerable, settings.decide), asked)
+    rows["without hidden answers"] = measures(calibrate(answerable, settings.decide), asked)
     as_it_comes = settings.model_copy(update={"encode": settings.encode.model_copy(update={"epochs": 0})})
     made, asked = learnt(as_it_comes)
-    rows["without tuning the encoder"] = _measures(calibrate(made.samples, settings.decide), asked)
+    rows["without tuning the encoder"] = measures(calibrate(made.samples, settings.decide), asked)
     return rows
 
 
-def _ask(retriever: Retriever, dialogues: Sequence[HeldOutDialogue]) -> list[Asked]:
+def ask(retriever: Retriever, dialogues: Sequence[HeldOutDialogue]) -> list[Asked]:
     turns = [turn for d in dialogues for turn in d.turns if turn.role is Role.USER and turn.expected is not None]
     found = []
     for start in range(0, len(turns), BATCH):
@@ -101,7 +101,7 @@ def _without(values: Floats, column: int) -> Floats:
     return left
 
 
-def _measures(calibration: Calibration, asked: Sequence[Asked]) -> dict[str, Any]:
+def measures(calibration: Calibration, asked: Sequence[Asked]) -> dict[str, Any]:
     """As in metrics.json, but that asking back counts as handing over."""
     confidence, first = np.zeros(len(asked)), np.zeros(len(asked))
     for i, turn in enumerate(asked):
@@ -122,8 +122,8 @@ def _measures(calibration: Calibration, asked: Sequence[Asked]) -> dict[str, Any
     }
 
 
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def options(description: str | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="+", metavar="NAME")
     parser.add_argument("--sets", type=Path, required=True, metavar="DIR")
     parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS, metavar="N")

@@ -16,9 +16,9 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
-from scipy.special import expit, log_expit, logsumexp
+from scipy.special import expit, log_expit, logit, logsumexp
 
-from chatbot.decide import OFFERED, SIGNS, Calibration, Confidence, Floats, signs
+from chatbot.decide import OFFERED, Calibration, Confidence, Floats, signs
 from chatbot.learn.guarantee import needed, promised
 from chatbot.settings import Decide
 
@@ -27,6 +27,7 @@ PARTS = 5  # thresholds are set on confidences that were fitted on the other par
 MARGIN_OF_CAUTION = 10.0  # strength of the priors, in units of samples
 HEARD_CAUTION = 2.0  # where dialogues say how sure to be: customers' own words are trusted sooner
 LEAST_SPREAD = 1e-3
+LEAST_DOUBT = 1e-6  # so that a confidence of one has a logit
 BIAS_PULL = 0.1  # of that strength: how often the bot is right differs most from bot to bot
 
 SURE = Confidence(
@@ -102,7 +103,8 @@ def _confidence(
             "would be the least); the threshold aims at it all the same",
             *(risk, judged.expected.sum(), needed(risk)),
         )
-    answer = threshold(p_first, judged.first, judged.weights, 1 - stated) if least is None else least
+    hoped = smooth(p_first, judged.first, judged.weights, caution)
+    answer = threshold(p_first, hoped, judged.weights, 1 - stated) if least is None else least
     asked = p_first < answer
     clarify = threshold(p_any[asked], judged.among[asked], judged.weights[asked], settings.clarify_precision)
     told = zip(p_first[judged.expected].round(4).tolist(), judged.first[judged.expected].tolist(), strict=True)
@@ -133,8 +135,17 @@ def _fitted(judged: "_Judged", prior: Confidence, caution: float) -> Confidence:
     )
 
 
+def smooth(confidence: Floats, right: Floats, weights: Floats, caution: float) -> Floats:
+    """The share that is right at each confidence: a logistic curve, the confidence itself where little speaks
+    against it (Platt 1999). Counting instead would let a single wrong answer among few move a threshold far."""
+    logits = logit(np.clip(confidence, LEAST_DOUBT, 1 - LEAST_DOUBT))
+    slope, bias = _logistic(logits[:, None], right, weights, np.array([1.0, 0.0]), caution)
+    return np.asarray(expit(slope * logits + bias))
+
+
 def threshold(confidence: Floats, right: Floats, weights: Floats, precision: float) -> float:
-    """The lowest confidence at which, of everything at or above it, a share of `precision` is right.
+    """The lowest confidence at which, of everything at or above it, a share of `precision` is right; `right` are
+    ones and zeros, or probabilities.
 
     Where no threshold reaches it, the target itself: a calibrated confidence needs nothing else."""
     order = np.argsort(-confidence, kind="stable")
@@ -237,6 +248,6 @@ def _logistic(x: Floats, y: Floats, weights: Floats, prior: Floats, caution: flo
         gradient = design.T @ (weights * (expit(logits) - y))
         return value + float((pull * (beta - prior) ** 2).sum()), gradient + 2 * pull * (beta - prior)
 
-    bounds = [(0.0, None)] * len(SIGNS) + [(None, None)]
+    bounds = [(0.0, None)] * x.shape[1] + [(None, None)]
     found = minimize(loss, prior, jac=True, method="L-BFGS-B", bounds=bounds)
     return np.asarray(found.x)

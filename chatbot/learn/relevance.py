@@ -8,7 +8,7 @@ cross-entropy on each pair, which gives the logit a meaning of its own where not
 
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -34,8 +34,27 @@ class TrainableReranker(Protocol):
     def logits(self, questions: Sequence[str], texts: Sequence[str]) -> torch.Tensor: ...
 
 
+def list_loss(logits: torch.Tensor, batch: Sequence[RankedList]) -> torch.Tensor:
+    """Listwise plus binary loss of logits [sum of list lengths], lists in order."""
+    rows = torch.split(logits, [len(ranked.texts) for ranked in batch])
+    listwise = [
+        cross_entropy(row, torch.tensor(ranked.right))
+        for row, ranked in zip(rows, batch, strict=True)
+        if ranked.right is not None
+    ]
+    target = torch.tensor([float(i == ranked.right) for ranked in batch for i in range(len(ranked.texts))])
+    binary = binary_cross_entropy_with_logits(logits, target)
+    return binary + torch.stack(listwise).mean() if listwise else binary
+
+
 def tune_reranker(
-    reranker: TrainableReranker, lists: Sequence[RankedList], settings: Rerank, *, seed: int, watch: Watch
+    reranker: TrainableReranker,
+    lists: Sequence[RankedList],
+    settings: Rerank,
+    *,
+    seed: int,
+    watch: Watch,
+    loss: Callable[[torch.Tensor, Sequence[RankedList]], torch.Tensor] = list_loss,
 ) -> None:
     """Train `reranker.model` in place; nothing happens where there are no lists or no epochs."""
     model = reranker.model
@@ -51,23 +70,10 @@ def tune_reranker(
             [ranked.question for ranked in batch for _ in ranked.texts],
             [text for ranked in batch for text in ranked.texts],
         )
-        return list_loss(logits, batch)
+        return loss(logits, batch)
 
     plan = Plan(steps, settings.rate, settings.layers, settings.lora_rank)
     fit(model, Batches(lists, settings.lists, random.Random(seed)), cost, plan, watch)
-
-
-def list_loss(logits: torch.Tensor, batch: Sequence[RankedList]) -> torch.Tensor:
-    """Listwise plus binary loss of logits [sum of list lengths], lists in order."""
-    rows = torch.split(logits, [len(ranked.texts) for ranked in batch])
-    listwise = [
-        cross_entropy(row, torch.tensor(ranked.right))
-        for row, ranked in zip(rows, batch, strict=True)
-        if ranked.right is not None
-    ]
-    target = torch.tensor([float(i == ranked.right) for ranked in batch for i in range(len(ranked.texts))])
-    binary = binary_cross_entropy_with_logits(logits, target)
-    return binary + torch.stack(listwise).mean() if listwise else binary
 
 
 class Batches:

@@ -9,7 +9,7 @@ import pytest
 from scipy.special import softmax
 
 from chatbot.decide import EVIDENCE, SIGNS, Calibration, signs
-from chatbot.learn.calibrate import PRIOR, SURE, Sample, calibrate, threshold
+from chatbot.learn.calibrate import PRIOR, SURE, Sample, calibrate, smooth, threshold
 from chatbot.learn.evaluate import expected_calibration_error
 from chatbot.settings import Decide
 
@@ -81,6 +81,23 @@ class TestThreshold:
 
     def test_the_target_itself_where_there_is_nothing(self) -> None:
         assert threshold(np.zeros(0), np.zeros(0), np.zeros(0), 0.9) == 0.9
+
+
+class TestSmooth:
+    CONFIDENCE = np.linspace(0.3, 0.99, 40)
+
+    def test_what_is_as_often_right_as_it_says_stays_as_it_is(self) -> None:
+        told = smooth(self.CONFIDENCE, self.CONFIDENCE, np.ones(40), 2.0)
+        np.testing.assert_allclose(told, self.CONFIDENCE, atol=1e-4)
+
+    def test_what_says_too_much_is_told_to_be_less(self) -> None:
+        right = (np.arange(40) % 2).astype(float)
+        told = smooth(np.full(40, 0.95), right, np.ones(40), 2.0)
+        assert told[0] == pytest.approx(0.5, abs=0.1)
+
+    def test_a_confidence_of_one_or_none_is_no_accident(self) -> None:
+        told = smooth(np.array([0.0, 1.0]), np.array([0.0, 1.0]), np.ones(2), 2.0)
+        assert np.isfinite(told).all() and told[0] < told[1]
 
 
 class TestPrior:

@@ -1,0 +1,139 @@
+"""Which loss teaches the cross-encoder best: results/losses/SET-SEED.json.
+
+    python benchmarks/losses.py --sets DIR NAME …          folders of DIR with pairs.csv and dialogues.jsonl
+    python benchmarks/losses.py --sets DIR hint3-sofmattress banking77-dev@10
+
+For each seed the encoder is tuned once, without the held-out pairs, and the lists are mined once; then a fresh
+cross-encoder learns from them with each loss. Fusion and confidence are fitted on the held-out questions; judged
+are the dialogues' turns, but for those whose answer was left out whole. A run that has its result already is left
+alone. `python benchmarks/tables.py` writes the table into docs/ablation.md.
+
+    binary      cross-entropy of each pair on its own
+    listwise    softmax cross-entropy of each list
+    both        their sum, which ships
+    margin      the right text's logit shall be one above the hardest wrong one's, plus binary
+    distilled   softmax cross-entropy against the mean of what the four above say, plus binary
+"""
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from ablation import Asked, ask, measures, options
+from quality import RESULTS, find_sets
+from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, margin_ranking_loss, softmax
+
+from chatbot.corpus import read_dialogues
+from chatbot.decide import EVIDENCE
+from chatbot.domain import HeldOutDialogue, QAPair, Reranker
+from chatbot.learn.calibrate import calibrate
+from chatbot.learn.contrastive import tune_encoder
+from chatbot.learn.evaluate import write_metrics
+from chatbot.learn.folds import samples, split
+from chatbot.learn.loop import Watch
+from chatbot.learn.mine import labelled, ranked_lists
+from chatbot.learn.relevance import RankedList, list_loss, tune_reranker
+from chatbot.line import LanguageWorkshop
+from chatbot.settings import Settings
+
+Loss = Callable[[torch.Tensor, Sequence[RankedList]], torch.Tensor]
+RELEVANCE = EVIDENCE.index("relevance")
+
+
+def main() -> int:
+    chosen = options(__doc__)
+    sets = find_sets(chosen.sets, chosen.names)
+    for name in chosen.names:
+        for seed in chosen.seeds:
+            file = RESULTS / "losses" / f"{name.replace('@', '-')}-{seed}.json"
+            if file.exists() and not chosen.again:
+                print(f"{file.stem}: measured already")
+                continue
+            rows = compare(sets[name].read_pairs(), read_dialogues(sets[name].dialogues), seed)
+            file.parent.mkdir(exist_ok=True)
+            command = f"python benchmarks/losses.py --sets DIR {name} --seeds {seed}"
+            write_metrics(file, {"rows": rows}, {"command": command, "seed": seed, "files": sets[name].hashes()})
+            print(f"{file.stem}: " + ", ".join(f"{loss} {row['raw_accuracy']:.3f}" for loss, row in rows.items()))
+    return 0
+
+
+def compare(pairs: Sequence[QAPair], dialogues: Sequence[HeldOutDialogue], seed: int) -> dict[str, dict[str, Any]]:
+    """Measures by loss; `alone` is how often the most relevant of the answers that were read is right."""
+    settings = Settings.load("default", {}).model_copy(update={"seed": seed})
+    language = dialogues[0].language
+    workshop = LanguageWorkshop(settings.route(language), settings)
+    part = split([p for p in pairs if p.language == language], settings.calibrate, 1, seed)[0]
+    encoder = workshop.encoder()
+    tune_encoder(
+        encoder,
+        labelled(part.kept, (), workshop.casefold),
+        settings.encode,
+        seed=seed,
+        watch=Watch(f"seed {seed}: encoder"),
+    )
+    line = workshop.retriever(part.kept, encoder)
+    lists = ranked_lists(line, settings.rerank.negatives, seed)
+    losses: dict[str, Loss] = {"binary": binary, "listwise": listwise, "both": list_loss, "margin": margin}
+    teachers: list[Reranker] = []
+    rows = {}
+    for name in (*losses, "distilled"):
+        reranker = workshop.reranker(encoder)
+        loss = distilled(teachers, lists) if name == "distilled" else losses[name]
+        tune_reranker(reranker, lists, settings.rerank, seed=seed, watch=Watch(f"seed {seed}: {name}"), loss=loss)
+        teachers.append(reranker)
+        line.reranker = reranker
+        line.calibration = calibrate(samples(line, part), settings.decide)
+        asked = [turn for turn in ask(line, dialogues) if not turn.answerable or turn.right.any()]
+        rows[name] = {"alone": _alone(asked)} | measures(line.calibration, asked)
+    return rows
+
+
+def binary(logits: torch.Tensor, batch: Sequence[RankedList]) -> torch.Tensor:
+    right = torch.tensor([float(i == ranked.right) for ranked in batch for i in range(len(ranked.texts))])
+    return binary_cross_entropy_with_logits(logits, right)
+
+
+def listwise(logits: torch.Tensor, batch: Sequence[RankedList]) -> torch.Tensor:
+    return torch.stack(
+        [cross_entropy(row, torch.tensor(ranked.right)) for row, ranked in _lists(logits, batch)]
+    ).mean()
+
+
+def margin(logits: torch.Tensor, batch: Sequence[RankedList]) -> torch.Tensor:
+    right = torch.stack([row[ranked.right] for row, ranked in _lists(logits, batch)])
+    wrong = torch.stack(
+        [row[[i for i in range(len(row)) if i != ranked.right]].max() for row, ranked in _lists(logits, batch)]
+    )
+    return binary(logits, batch) + margin_ranking_loss(right, wrong, torch.ones_like(right), margin=1.0)
+
+
+def distilled(teachers: Sequence[Reranker], lists: Sequence[RankedList]) -> Loss:
+    """What the teachers say on average is what the list's softmax shall be."""
+    questions = [ranked.question for ranked in lists for _ in ranked.texts]
+    texts = [text for ranked in lists for text in ranked.texts]
+    said = np.mean([teacher.score(questions, texts) for teacher in teachers], axis=0)
+    parts = torch.split(torch.from_numpy(said), [len(ranked.texts) for ranked in lists])
+    target = {ranked: softmax(part, 0) for ranked, part in zip(lists, parts, strict=True)}
+
+    def loss(logits: torch.Tensor, batch: Sequence[RankedList]) -> torch.Tensor:
+        soft = [cross_entropy(row, target[ranked]) for row, ranked in _lists(logits, batch)]
+        return binary(logits, batch) + torch.stack(soft).mean()
+
+    return loss
+
+
+def _lists(logits: torch.Tensor, batch: Sequence[RankedList]) -> list[tuple[torch.Tensor, RankedList]]:
+    return list(zip(torch.split(logits, [len(ranked.texts) for ranked in batch]), batch, strict=True))
+
+
+def _alone(asked: Sequence[Asked]) -> float:
+    """Of the answerable turns, how many have a right one as the most relevant of the answers read: those beyond
+    have the least relevance of all and so never come first."""
+    inside = [turn for turn in asked if turn.answerable]
+    return float(np.mean([turn.right[turn.evidence[:, RELEVANCE].argmax()] for turn in inside]))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
