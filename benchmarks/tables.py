@@ -25,6 +25,7 @@ MEASURES = (
     "ece",
 )
 ABLATED = ("raw_accuracy", "accuracy", "answered_precision", "coverage", "ece")
+JUDGED = ("alone", "raw_accuracy", "accuracy", "answered_precision", "coverage", "ece", "auroc")
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
 FOOT = {
     "README.md": "Each row is a file in benchmarks/results, with data hashes, seed, machine and command; "
@@ -41,6 +42,15 @@ Each ingredient is removed in turn: mean and standard deviation over the seeds, 
 the bot as it ships. A kind of evidence is removed from fusion and confidence; nothing else changes. Asking back
 counts as handing over here. Made by `python benchmarks/tables.py` from the files in
 `benchmarks/results/ablation`, which `python benchmarks/ablation.py --sets DIR NAME …` makes again.
+"""
+LOSSES = """
+# Which loss teaches the cross-encoder
+
+The same encoder and the same lists, a fresh cross-encoder for each loss; in brackets the change against the loss
+that ships (`both`: of each list and of each pair). `alone` is how often the most relevant of the answers that were
+read is right; the other columns are of all evidence together. A fifth of the questions and some whole answers were
+left out to fit on, so that the figures lie below those of a whole bot. Made by `python benchmarks/tables.py` from
+the files in `benchmarks/results/losses`, which `python benchmarks/losses.py --sets DIR NAME …` makes again.
 """
 
 
@@ -59,14 +69,20 @@ def main() -> int:
         before, _, rest = path.read_text("utf-8").partition(BEGIN)
         _, _, after = rest.partition(END)
         path.write_text(f"{before}{BEGIN}\n{table}\n\n{foot}\n{END}{after}", "utf-8")
-    parts = [ABLATION]
-    files = sorted((RESULTS / "ablation").glob("*.json"))
+    ablation = _compared("ablation", "as it ships", ABLATED)
+    losses = _compared("losses", "both", JUDGED)
+    (ROOT / "docs" / "ablation.md").write_text("".join([ABLATION, *ablation, LOSSES, *losses]), "utf-8")
+    return 0
+
+
+def _compared(folder: str, ships: str, names: Sequence[str]) -> Iterable[str]:
+    """A section with a table for each set that has results in a folder."""
+    files = sorted((RESULTS / folder).glob("*.json"))
     for name in sorted({file.stem.rpartition("-")[0] for file in files}):
         runs = [json.loads(f.read_text("utf-8"))["rows"] for f in files if f.stem.rpartition("-")[0] == name]
-        lines = [[kind, *_changes(kind, runs)] for kind in runs[0]]
-        parts.append(f"\n## {name}, {len(runs)} seeds\n\n{_table(['', *ABLATED], lines)}\n")
-    (ROOT / "docs" / "ablation.md").write_text("".join(parts), "utf-8")
-    return 0
+        lines = [[kind, *_changes(kind, runs, ships, names)] for kind in runs[0]]
+        seeds = "one seed" if len(runs) == 1 else f"{len(runs)} seeds"
+        yield f"\n## {name}, {seeds}\n\n{_table(['', *names], lines)}\n"
 
 
 def _row(name: str, whole: dict[str, Any], part: dict[str, Any], language: str | None) -> list[str]:
@@ -78,15 +94,17 @@ def _row(name: str, whole: dict[str, Any], part: dict[str, Any], language: str |
     return [name, pairs, str(part["turns"]), *numbers, told, minutes]
 
 
-def _changes(kind: str, runs: Sequence[dict[str, dict[str, Any]]]) -> Iterable[str]:
-    for measure in ABLATED:
+def _changes(
+    kind: str, runs: Sequence[dict[str, dict[str, Any]]], ships: str, names: Sequence[str]
+) -> Iterable[str]:
+    for measure in names:
         values = [run[kind][measure] for run in runs]
         if any(value is None for value in values):
             yield "–"
             continue
         spread = f" ± {stdev(values):.3f}" if len(values) > 1 else ""
-        ships = [run["as it ships"][measure] for run in runs]
-        change = "" if kind == "as it ships" or None in ships else f" ({mean(values) - mean(ships):+.3f})"
+        shipped = [run[ships][measure] for run in runs]
+        change = "" if kind == ships or None in shipped else f" ({mean(values) - mean(shipped):+.3f})"
         yield f"{mean(values):.3f}{spread}{change}"
 
 

@@ -14,9 +14,10 @@ import numpy as np
 from chatbot.decide import Floats
 from chatbot.domain import Action
 from chatbot.errors import UserError
-from chatbot.learn.evaluate import Prediction, reciprocal_rank
+from chatbot.learn.evaluate import Prediction, auroc, expected_calibration_error, reciprocal_rank
 
 DRAWS = 2000  # of dialogues, for an interval
+FEWER_DRAWS = 500  # for measures that are no mean over turns, which take a thousand times as long
 LEVEL = 0.95  # of the intervals
 COLUMNS = ("dialogue_id", "turn", "language", "text", "expected", "before", "after", "change")
 
@@ -44,6 +45,13 @@ MEASURES: dict[str, Callable[[Prediction], Terms]] = {
 }
 
 
+WHOLE: dict[str, Callable[[Floats, Floats, Floats], float | None]] = {
+    "ece": lambda confidence, _, first: expected_calibration_error(confidence, first),
+    "auroc": lambda confidence, wanted, _: auroc(confidence, wanted > 0),
+}
+LOWER_IS_BETTER = {"ece"}
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """A measure before and after, and the interval [low, high] of the difference; None where nothing counts."""
@@ -52,11 +60,14 @@ class Change:
     after: float | None
     low: float | None
     high: float | None
+    lower_is_better: bool = False
 
     @property
     def worse(self) -> bool:
-        """Whether the measure fell by more than chance explains."""
-        return self.high is not None and self.high < 0
+        """Whether the measure got worse by more than chance explains."""
+        if self.low is None or self.high is None:
+            return False
+        return self.low > 0 if self.lower_is_better else self.high < 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +98,19 @@ def difference(before: Sequence[Prediction], after: Sequence[Prediction], seed: 
     for name, terms in MEASURES.items():
         old, new = (_sums(predictions, dialogues, terms) for predictions in (before, after))
         apart = _ratio(drawn @ new) - _ratio(drawn @ old)
-        edges = np.nanquantile(apart, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]) if not np.isnan(apart).all() else None
         totals = [_number(_ratio(sums.sum(0))) for sums in (old, new)]
-        changes[name] = Change(*totals, *(map(float, edges) if edges is not None else (None, None)))
+        changes[name] = Change(totals[0], totals[1], *_interval(apart))
+    place = {name: i for i, name in enumerate(dialogues)}
+    counts = drawn[:FEWER_DRAWS, [place[p.dialogue_id] for p in before]]  # of each turn in each draw
+    rows = [np.repeat(np.arange(len(before)), count) for count in counts]
+    both = [_columns(predictions) for predictions in (before, after)]
+    for name, of in WHOLE.items():
+        totals = [of(*columns) for columns in both]
+        drawn_ones = np.array(
+            [[of(*(column[row] for column in columns)) for columns in both] for row in rows], dtype=np.float64
+        )
+        low, high = _interval(drawn_ones[:, 1] - drawn_ones[:, 0])
+        changes[name] = Change(totals[0], totals[1], low, high, name in LOWER_IS_BETTER)
     flips = [_flip(b, a) for b, a in zip(before, after, strict=True) if b.right != a.right]
     return Difference(len(turns), changes, tuple(sorted(flips, key=lambda flip: flip[-1], reverse=True)))
 
@@ -98,6 +119,21 @@ def _flip(before: Prediction, after: Prediction) -> tuple[Any, ...]:
     done = [f"{p.action} {p.answer_id}".strip() for p in (before, after)]
     change = "worse" if before.right else "better"
     return (before.dialogue_id, before.turn, before.language, before.text, before.expected, *done, change)
+
+
+def _columns(predictions: Sequence[Prediction]) -> tuple[Floats, Floats, Floats]:
+    """Confidence, whether anything answers, and whether the first candidate is right: float64 [turns] each."""
+    values = [(p.confidence, float(bool(p.wanted)), float(p.right_first)) for p in predictions]
+    confidence, wanted, first = np.array(values, dtype=np.float64).T
+    return confidence, wanted, first
+
+
+def _interval(apart: Floats) -> tuple[float | None, float | None]:
+    """What holds LEVEL of the differences; None where nothing counts in any draw."""
+    if np.isnan(apart).all():
+        return None, None
+    low, high = np.nanquantile(apart, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return float(low), float(high)
 
 
 def _sums(

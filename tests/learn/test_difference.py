@@ -60,6 +60,16 @@ def test_a_gain_is_told_from_a_loss() -> None:
     assert worse.flips[0] == ("d10", 1, "en", "question 10", "A", "answer A", "answer B", "worse")
 
 
+def test_a_confidence_that_says_too_much_is_worse_although_its_error_grew() -> None:
+    new = [replace(p, confidence=0.99) for p in OLD]  # 30 of 60 are wrong at that
+    found = difference(OLD, new, 7)
+    assert found.worse == ("ece",)
+    change = found.changes["ece"]
+    assert change.before is not None and change.after is not None and change.low is not None
+    assert change.after - change.before > 0.2 and change.low > 0
+    assert difference(new, OLD, 7).worse == ()
+
+
 def test_one_turn_is_chance() -> None:
     new = [replace(OLD[0], answer_id="B", top_answer_id="B", ranking=("B",)), *OLD[1:]]
     found = difference(OLD, new, 7)
