@@ -14,17 +14,16 @@ import matplotlib as mpl
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from matplotlib.figure import Figure
-from matplotlib.font_manager import findfont, fontManager, get_font
+from matplotlib.font_manager import findfont, get_font
 from matplotlib.ticker import MaxNLocator
 
 from chatbot.insight.audit import Findings
+from chatbot.learn.curves import fonts
 
 MOST = 50  # entries of a list on the page; audit.json has them all
 EXAMPLES = 3  # questions of a confusion
 MAPPED = 12  # answers in the heat map
 LABEL = 28  # characters of an answer id beside it
-LATIN = "DejaVu Sans"  # comes with matplotlib
-CHINESE = ("Noto Sans CJK SC", "Source Han Sans SC", "WenQuanYi Zen Hei", "PingFang SC", "Microsoft YaHei")
 BLUE, RED = "#2f6fab", "#b3392f"
 
 
@@ -37,7 +36,7 @@ def render(findings: Sequence[Findings], about: Mapping[str, object]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    with mpl.rc_context({"font.family": _fonts(), "font.size": 9, "svg.hashsalt": "audit"}):
+    with mpl.rc_context({"font.family": fonts(), "font.size": 9, "svg.hashsalt": "audit"}):
         pictures = {f.language: _pictures(f) for f in findings}
     mapped = {f.language: most_confused(f) for f in findings}
     texts = {f.language: {a.answer_id: a.text for a in f.answers} for f in findings}
@@ -104,12 +103,6 @@ def _heat_map(findings: Findings, answer_ids: Sequence[str]) -> Figure:
 
 def _legible(count: int, most: int) -> str:
     return "white" if 2 * count > most else "black"
-
-
-def _fonts() -> list[str]:
-    """A font for Latin letters, and one for Chinese where the machine has any."""
-    names = fontManager.get_font_names()
-    return [LATIN, *[name for name in CHINESE if name in names][:1]]
 
 
 def _label(answer_id: str) -> str:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
-from scipy.special import expit, log_expit, logit, logsumexp
+from scipy.special import expit, log_expit, logit, logsumexp, softmax
 
 from chatbot.decide import OFFERED, Calibration, Confidence, Floats, signs
 from chatbot.learn.guarantee import needed, promised
@@ -49,12 +49,12 @@ PRIOR = Calibration(
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A held-out question: evidence [n, len(EVIDENCE)] of its candidates, the position of the right one among
-    them (None: not found, or there is none), whether any pair answers it, and whether it was read together with
+    """A held-out question: evidence [n, len(EVIDENCE)] of its candidates, the positions of the right ones among
+    them (none: not found, or there is none), whether any pair answers it, and whether it was read together with
     what was said before."""
 
     evidence: Floats
-    right: int | None
+    right: tuple[int, ...]
     answerable: bool
     later: bool = False
     garbled: bool = False  # stands in for real wordings: says something of confidence, nothing of ranking
@@ -163,7 +163,7 @@ def _standardised(samples: Sequence[Sample], prior: Calibration) -> Calibration:
     """Mean and spread of the evidence of the best wrong answer to each question, pulled towards the prior's."""
     best_wrong = []
     for sample in samples:
-        wrong = [i for i in range(len(sample.evidence)) if i != sample.right]
+        wrong = [i for i in range(len(sample.evidence)) if i not in sample.right]
         if wrong:
             best_wrong.append(sample.evidence[max(wrong, key=lambda i: sample.evidence[i, 0])])
     if not best_wrong:
@@ -179,12 +179,12 @@ def _standardised(samples: Sequence[Sample], prior: Calibration) -> Calibration:
 
 
 def _fusion(samples: Sequence[Sample], calibration: Calibration) -> tuple[float, ...]:
-    """Weights of a conditional logit that puts the right answer first; none below zero, so that more evidence
+    """Weights of a conditional logit that puts a right answer first; none below zero, so that more evidence
     never speaks against an answer."""
     lists = [
-        (calibration.standard(s.evidence), s.right)
+        (calibration.standard(s.evidence), list(s.right))
         for s in samples
-        if s.right is not None and len(s.evidence) > 1 and not s.garbled
+        if 0 < len(s.right) < len(s.evidence) and not s.garbled
     ]
     prior = np.asarray(calibration.fusion)
 
@@ -193,8 +193,8 @@ def _fusion(samples: Sequence[Sample], calibration: Calibration) -> tuple[float,
         gradient = 2 * MARGIN_OF_CAUTION * (weights - prior)
         for z, right in lists:
             scores = z @ weights
-            value += float(logsumexp(scores) - scores[right])
-            gradient = gradient + np.exp(scores - logsumexp(scores)) @ z - z[right]
+            value += float(logsumexp(scores) - logsumexp(scores[right]))
+            gradient = gradient + softmax(scores) @ z - softmax(scores[right]) @ z[right]
         return value, gradient
 
     found = minimize(loss, prior, jac=True, method="L-BFGS-B", bounds=[(0.0, None)] * len(prior))
@@ -222,9 +222,8 @@ def _judged(samples: Sequence[Sample], calibration: Calibration, out_of_scope_sh
     for sample in samples:
         order = np.argsort(-calibration.score(sample.evidence), kind="stable")
         x.append(signs(sample.evidence[order], calibration))
-        place = None if sample.right is None else int(np.flatnonzero(order == sample.right)[0])
-        first.append(place == 0)
-        among.append(place is not None and place < OFFERED)
+        first.append(order[0] in sample.right)
+        among.append(any(place in sample.right for place in order[:OFFERED]))
     answerable = np.array([s.answerable for s in samples])
     inside, outside = int(answerable.sum()), int((~answerable).sum())
     weights = np.ones(len(samples))

@@ -1,20 +1,46 @@
 """Two pictures of a confidence: is it true (reliability diagram), and what does caution cost (risk and coverage)?
 
 In: confidences and whether each first answer was right, of held-out questions or of an evaluation. Out: the points
-of the curves, and a PNG with both. The vertical line is the threshold from which on the bot answers.
+of the curves, and a PNG with both. The vertical line is the threshold from which on the bot answers. Words that no
+font of this machine can draw are English.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import astuple, dataclass
 from io import BytesIO
 from pathlib import Path
 
+import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.font_manager import fontManager
 
 from chatbot.decide import Floats
 from chatbot.learn.evaluate import BINS, Line, Prediction, equal_parts
 
 BLUE, GREY, RED = "#2563eb", "#94a3b8", "#dc2626"
+LATIN = "DejaVu Sans"  # comes with matplotlib
+CHINESE = ("Noto Sans CJK SC", "Source Han Sans SC", "WenQuanYi Zen Hei", "PingFang SC", "Microsoft YaHei")
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """What stands at the axes, and above them: `title` with {name} and {number}."""
+
+    title: str
+    stated: str
+    right: str
+    coverage: str
+    risk: str
+
+
+ENGLISH = Labels(
+    "{name}: {number} turns",
+    "stated confidence",
+    "share right",
+    "coverage: share of turns answered",
+    "risk: share of answers wrong",
+)
 
 
 def reliability(confidence: Floats, right: Floats, bins: int = BINS) -> Floats:
@@ -32,15 +58,33 @@ def risk_coverage(confidence: Floats, right: Floats) -> Floats:
     return np.column_stack([number / len(order), wrong, confidence[order]])[last]
 
 
-def draw(confidence: Sequence[float], right: Sequence[float], threshold: float | None, title: str) -> bytes:
+def fonts() -> list[str]:
+    """A font for Latin letters, and one for Chinese where the machine has any."""
+    names = fontManager.get_font_names()
+    return [LATIN, *[name for name in CHINESE if name in names][:1]]
+
+
+def draw(
+    confidence: Sequence[float],
+    right: Sequence[float],
+    threshold: float | None,
+    name: str,
+    labels: Labels = ENGLISH,
+) -> bytes:
     """A PNG with both curves; of no turns at all, an empty frame that says so."""
-    told, good = np.asarray(confidence, dtype=float), np.asarray(right, dtype=float)
+    drawn = fonts()
+    told = labels if len(drawn) > 1 or "".join(astuple(labels)).isascii() else ENGLISH
+    with mpl.rc_context({"font.family": drawn}):
+        return _drawn(np.asarray(confidence, dtype=float), np.asarray(right, dtype=float), threshold, name, told)
+
+
+def _drawn(told: Floats, good: Floats, threshold: float | None, name: str, labels: Labels) -> bytes:
     figure = Figure(figsize=(9, 4), dpi=110, layout="constrained")
-    figure.suptitle(f"{title}: {len(told)} turns")
+    figure.suptitle(labels.title.format(name=name, number=len(told)))
     left, beside = figure.subplots(1, 2)
     left.plot([0, 1], [0, 1], color=GREY, linestyle="--", linewidth=1)
-    left.set(xlabel="stated confidence", ylabel="share right", xlim=(0, 1), ylim=(0, 1.02))
-    beside.set(xlabel="coverage: share of turns answered", ylabel="risk: share of answers wrong", xlim=(0, 1.02))
+    left.set(xlabel=labels.stated, ylabel=labels.right, xlim=(0, 1), ylim=(0, 1.02))
+    beside.set(xlabel=labels.coverage, ylabel=labels.risk, xlim=(0, 1.02))
     if len(told):
         bins = reliability(told, good)
         left.plot(bins[:, 0], bins[:, 1], color=BLUE, marker="o", markersize=4)

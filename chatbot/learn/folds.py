@@ -141,13 +141,11 @@ def heard(retriever: Retriever, dialogues: Sequence[HeldOutDialogue], limit: int
 
 
 def _sample(candidates: Sequence[Candidate], expected: Collection[str], later: bool = False) -> Sample:
-    """Where several answers are right, the best of them stands for all."""
-    right = [i for i, c in enumerate(candidates) if c.pair.answer_id in expected]
-    kept = [row for row in range(len(candidates)) if row not in right[1:]]
-    return Sample(evidence(candidates)[kept], right[0] if right else None, bool(expected), later)
+    right = tuple(i for i, c in enumerate(candidates) if c.pair.answer_id in expected)
+    return Sample(evidence(candidates), right, bool(expected), later)
 
 
 def _without_right(sample: Sample) -> Sample:
     """The same question had its answer not been there: stands in where there are too few answers to hide any."""
-    kept = [row for row in range(len(sample.evidence)) if row != sample.right]
-    return Sample(sample.evidence[kept], None, False)
+    kept = [row for row in range(len(sample.evidence)) if row not in sample.right]
+    return Sample(sample.evidence[kept], (), False)

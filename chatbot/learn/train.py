@@ -162,6 +162,7 @@ def learn(
     if not parts:
         matching = _matching(bot, (), judged)
     told = heard(bot, dialogues, settings.calibrate.dialogue_turns, settings.seed)
+    log.info("%s: how sure to be, from %d held-out questions and %d turns", language, len(evidence), len(told))
     return Learnt(bot, evidence, told, matching)
 
 

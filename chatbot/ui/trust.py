@@ -16,7 +16,7 @@ def trust(lines: Mapping[str, Line], words: Words) -> str:
 
 
 def _of(language: str, line: Line, words: Words) -> str:
-    from chatbot.learn.curves import draw  # matplotlib takes half a second to import
+    from chatbot.learn.curves import Labels, draw  # matplotlib takes half a second to import
 
     name = WORDS[language].name if language in WORDS else language
     confidence = line.calibration.alone
@@ -26,6 +26,6 @@ def _of(language: str, line: Line, words: Words) -> str:
         language=name, risk=f"{confidence.stated_risk:.0%}", number=len(confidence.held_out)
     )
     stated, right = zip(*confidence.held_out, strict=True)
-    picture = draw(stated, right, confidence.answer_threshold, language)
+    picture = draw(stated, right, confidence.answer_threshold, name, Labels(*words.curves))
     source = f"data:image/png;base64,{base64.b64encode(picture).decode()}"
     return f'<p>{told}</p><img src="{source}" alt="{told}" style="width:100%">'

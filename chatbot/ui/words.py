@@ -35,6 +35,7 @@ class Words:
     promised: str  # {language}, {risk}, {number} of held-out questions
     aimed: str  # the same
     untold: str  # {language}
+    curves: tuple[str, str, str, str, str]  # the labels of learn/curves.py, in its order
     nothing_yet: str
     no_candidates: str
     took: str  # {milliseconds}
@@ -71,6 +72,13 @@ ENGLISH = Words(
     promised="{language}: of the answers given, at most {risk} wrong: promised, on {number} held-out questions.",
     aimed="{language}: of the answers given, at most {risk} wrong: aimed at, on {number} held-out questions.",
     untold="{language}: no question could be held out, so nothing is known of its confidence.",
+    curves=(
+        "{name}: {number} held-out questions",
+        "stated confidence",
+        "share right",
+        "coverage: share of questions answered",
+        "risk: share of answers wrong",
+    ),
     nothing_yet="Ask something, and the stored answers that were compared appear here.",
     no_candidates="No stored answer was looked up for this message.",
     took="{milliseconds} ms",
@@ -115,6 +123,13 @@ CHINESE = Words(
     promised="{language}：给出的回答中最多有 {risk} 是错的：由 {number} 个留出的问题保证。",
     aimed="{language}：给出的回答中最多有 {risk} 是错的：这是用 {number} 个留出的问题设定的目标，并非保证。",
     untold="{language}：没有可以留出的问题，因此对它的置信度一无所知。",
+    curves=(
+        "{name}：{number} 个留出的问题",
+        "给出的置信度",
+        "答对的比例",
+        "覆盖率：得到回答的问题比例",
+        "风险：回答出错的比例",
+    ),
     nothing_yet="提问之后，这里会显示参与比较的已有答案。",
     no_candidates="这条消息没有查找已有答案。",
     took="{milliseconds} 毫秒",

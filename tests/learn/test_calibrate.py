@@ -19,9 +19,10 @@ SETTINGS = Decide(target_precision=0.9, out_of_scope_share=0.3, clarify_precisio
 
 def sample(*similarities: float, right: int | None = None, answerable: bool | None = None) -> Sample:
     """Candidates that differ in similarity alone; answerable where one is right, unless said otherwise."""
+    places = () if right is None else (right,)
     evidence = np.zeros((len(similarities), len(EVIDENCE)))
     evidence[:, SIMILARITY] = similarities
-    return Sample(evidence, right, (right is not None) if answerable is None else answerable)
+    return Sample(evidence, places, bool(places) if answerable is None else answerable)
 
 
 def drawn(number: int, seed: int, similarity: float = 3.0, relevance: float = 1.0) -> list[Sample]:
@@ -34,7 +35,7 @@ def drawn(number: int, seed: int, similarity: float = 3.0, relevance: float = 1.
         evidence[:, [SIMILARITY, RELEVANCE]] = chance.normal(size=(6, 2))
         scores = similarity * evidence[:, SIMILARITY] + relevance * evidence[:, RELEVANCE]
         right = int(chance.choice(7, p=softmax([*scores, 3.0])))
-        made.append(Sample(evidence, right, True) if right < 6 else Sample(evidence, None, False))
+        made.append(Sample(evidence, (right,), True) if right < 6 else Sample(evidence, (), False))
     return made
 
 
@@ -42,8 +43,20 @@ def judged(samples: list[Sample], calibration: Calibration) -> tuple[np.ndarray,
     """Confidence of each sample's first candidate, and whether it is right."""
     orders = [np.argsort(-calibration.score(s.evidence)) for s in samples]
     x = np.array([signs(s.evidence[order], calibration) for s, order in zip(samples, orders, strict=True)])
-    right = np.array([s.right == order[0] for s, order in zip(samples, orders, strict=True)], dtype=float)
+    right = np.array([order[0] in s.right for s, order in zip(samples, orders, strict=True)], dtype=float)
     return (calibration.later if samples[0].later else calibration.alone).of(x)[0], right
+
+
+class TestSeveralRight:
+    def test_a_right_answer_beside_another_right_one_is_no_doubt(self) -> None:
+        """Two answers to each question, alike in all evidence: that they lie close together is no reason to doubt
+        the first, if it was so in what was learnt from."""
+        both = [Sample(each.evidence, (0, 1), True) for each in (sample(0.9, 0.9, 0.2) for _ in range(40))]
+        none = [sample(0.5, 0.2, 0.1) for _ in range(40)]
+        fitted = calibrate([*both, *none], SETTINGS)
+        confidence, right = judged(both, fitted)
+        assert right.all()
+        assert confidence.min() > fitted.alone.answer_threshold > judged(none, fitted)[0].max()
 
 
 class TestThreshold:

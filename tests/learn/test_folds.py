@@ -133,31 +133,31 @@ class TestSamples:
         )
         first, second, hidden = samples(line(*part.kept), part)
         assert first.evidence[:, SIMILARITY] == pytest.approx([3 / 10**0.5, 1 / 10**0.5])  # (2, 0, 1) / √5
-        assert (first.right, first.answerable) == (1, True)
+        assert (first.right, first.answerable) == ((1,), True)
         assert second.evidence[:, SIMILARITY] == pytest.approx([3 / 10**0.5, 1 / 10**0.5])
-        assert (second.right, second.answerable) == (0, True)
+        assert (second.right, second.answerable) == ((0,), True)
         assert hidden.evidence[:, SIMILARITY] == pytest.approx([3 / 12**0.5, 2 / 12**0.5])  # (2, 1, 1) / √6
-        assert (hidden.right, hidden.answerable) == (None, False)
+        assert (hidden.right, hidden.answerable) == ((), False)
 
     def test_any_answer_of_a_garbled_question_is_right(self) -> None:
         kept = (pair("a", "A1"), pair("a", "A2"), pair("b", "A3"))
         asked, _ = samples(line(*kept), Split(kept, (), (pair("bb", "A4"),), (("aa", kept[0]),)))
-        assert asked.evidence[:, SIMILARITY] == pytest.approx([3 / 10**0.5, 1 / 10**0.5])  # A1 for both, and A3
-        assert (asked.right, asked.answerable, asked.garbled) == (0, True, True)
+        assert asked.evidence[:, SIMILARITY] == pytest.approx([3 / 10**0.5, 3 / 10**0.5, 1 / 10**0.5])
+        assert (asked.right, asked.answerable, asked.garbled) == ((0, 1), True, True)
 
     def test_an_answer_that_was_not_found_is_answerable_all_the_same(self) -> None:
         part = Split((pair("a", "A1"), pair("b", "A2")), (pair("aa", "A2"),), (pair("bb", "A3"),))
         asked, _ = samples(line(*part.kept, answers=1), part)
         assert len(asked.evidence) == 1
-        assert (asked.right, asked.answerable) == (None, True)
+        assert (asked.right, asked.answerable) == ((), True)
 
     def test_where_nothing_could_be_hidden_each_question_is_asked_again_without_its_answer(self) -> None:
         part = Split((pair("a", "A1"), pair("b", "A2")), (pair("ab", "A1"), pair("bb", "A2")), ())
         *asked, first, second = samples(line(*part.kept), part)
-        assert [each.right for each in asked] == [0, 0]
+        assert [each.right for each in asked] == [(0,), (0,)]
         for before, after, left in ((asked[0], first, 1), (asked[1], second, 1)):
             assert after.evidence.tolist() == [before.evidence[left].tolist()]
-            assert (after.right, after.answerable) == (None, False)
+            assert (after.right, after.answerable) == ((), False)
 
     def test_without_its_answer_a_bot_of_one_answer_has_nothing_to_say(self) -> None:
         part = Split((pair("a", "A1"),), (pair("aa", "A1"),), ())
@@ -171,9 +171,8 @@ class TestSamples:
         kept = (pair("a", "A1"), pair("b", "A2"))
         asked = tuple(pair("aa" if number % 3 else "bb", "A1") for number in range(2 * BATCH + 1))
         found = samples(line(*kept), Split(kept, asked, (pair("b", "A3"),)))
-        assert [each.right for each in found] == [0 if number % 3 else 1 for number in range(2 * BATCH + 1)] + [
-            None
-        ]
+        places = [(0,) if number % 3 else (1,) for number in range(2 * BATCH + 1)]
+        assert [each.right for each in found] == [*places, ()]
 
 
 class TestHeard:
@@ -191,22 +190,22 @@ class TestHeard:
         )
         # what nothing answers is asked by itself too: "b" against "b" and "a"
         assert again.evidence[:, SIMILARITY] == pytest.approx([1, 1 / 2])
-        assert (again.right, again.answerable, again.later) == (None, False, False)
+        assert (again.right, again.answerable, again.later) == ((), False, False)
         assert len(heard(bot, [HeldOutDialogue("d", "en", turns[:1])] * 3, 2, 7)) == 2
         assert first.evidence[:, SIMILARITY] == pytest.approx([1, 1 / 2])
-        assert (first.right, first.answerable, first.later) == (0, True, False)
-        assert (last.right, last.answerable, last.later) == (None, False, True)
+        assert (first.right, first.answerable, first.later) == ((0,), True, False)
+        assert (last.right, last.answerable, last.later) == ((), False, True)
         # "b", "b aa" and "b bb" against "b" and "a": (0, 1, 1) / √2, (2, 1, 1) / √6 and (0, 3, 1) / √10
         of_b = (1 + 2 / 12**0.5 + 4 / 20**0.5) / 3
         of_a = (1 / 2 + 3 / 12**0.5 + 1 / 20**0.5) / 3
         assert last.evidence[:, SIMILARITY] == pytest.approx([of_b, of_a])
 
-    def test_of_several_right_answers_the_best_stands_for_all(self) -> None:
+    def test_several_answers_may_be_right_and_all_are_seen_as_when_answering(self) -> None:
         bot = line(pair("a", "A1"), pair("ab", "A2"), pair("b", "A3"))
         turn = HeldOutTurn(Role.USER, "b", ("A2", "A3"))
         (sample,) = heard(bot, [HeldOutDialogue("d", "en", (turn,))], 9, 7)
-        assert sample.evidence[:, SIMILARITY] == pytest.approx([1, 1 / 2])  # A3 and A1; A2 is right as well
-        assert (sample.right, sample.answerable) == (0, True)
+        assert sample.evidence[:, SIMILARITY] == pytest.approx([1, 2 / 6**0.5, 1 / 2])  # A3, A2 and A1
+        assert (sample.right, sample.answerable) == ((0, 1), True)
 
     def test_no_dialogues_no_samples(self) -> None:
         assert heard(line(pair("a", "A1")), [], 9, 7) == []
