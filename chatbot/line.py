@@ -23,7 +23,7 @@ import numpy as np
 
 from chatbot.classify import AnswerClassifier
 from chatbot.decide import Calibration
-from chatbot.domain import Encoder, QAPair
+from chatbot.domain import Encoder, QAPair, Vectors
 from chatbot.encode import SentenceEncoder
 from chatbot.errors import BotError
 from chatbot.index import FaissIndex
@@ -53,10 +53,12 @@ class LanguageWorkshop:
     def reranker(self, encoder: Any) -> CrossEncoder:
         return _reranker(encoder)
 
-    def retriever(self, pairs: Sequence[QAPair], encoder: Encoder) -> Retriever:
+    def retriever(
+        self, pairs: Sequence[QAPair], encoder: Encoder, vectors: tuple[Vectors, Vectors] | None = None
+    ) -> Retriever:
         retrieve, casefold = self.settings.retrieve, self.route.casefold
         line = Retriever.build(
-            pairs, encoder, FaissIndex.build, Bm25Index.build, None, PRIOR, retrieve, casefold=casefold
+            pairs, encoder, FaissIndex.build, Bm25Index.build, None, PRIOR, retrieve, casefold, vectors
         )
         classify(line, self.settings.seed)
         return line

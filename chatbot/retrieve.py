@@ -107,6 +107,13 @@ class Retriever:
             casefold,
         )
 
+    def vectors_of(self, pairs: Sequence[QAPair]) -> tuple[Vectors, Vectors]:
+        """What `build` takes as `vectors`, for some of the pairs that are here."""
+        row_of = {pair.id: row for row, pair in self.table.pairs.items()}
+        numbers = [self.table.number[answer_id] for answer_id in dict.fromkeys(pair.answer_id for pair in pairs)]
+        rows = np.array([row_of[pair.id] for pair in pairs], dtype=np.int64)
+        return self.questions.vectors(rows), self.answers.vectors(np.array(numbers, dtype=np.int64))
+
     def add(self, pairs: Sequence[QAPair]) -> None:
         """Make pairs findable from the next question on."""
         vectors = self.encoder.encode([form(pair.question, self.casefold) for pair in pairs])

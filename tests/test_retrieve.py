@@ -88,6 +88,15 @@ class TestEvidence:
         assert (second.pair.answer_id, second.agreement) == ("A1", 1)
 
 
+class TestVectors:
+    def test_vectors_of_some_pairs_build_what_encoding_them_builds(self) -> None:
+        whole, some = line(PARCEL, LATE, REFUND, INVOICE), (INVOICE, LATE)
+        of_questions, of_answers = whole.vectors_of(some)
+        encoder = FakeEncoder(WORDS)
+        assert of_questions.tolist() == encoder.encode([pair.question for pair in some]).tolist()
+        assert of_answers.tolist() == encoder.encode([pair.answer for pair in some]).tolist()
+
+
 class TestOrder:
     def test_best_first_and_equal_scores_by_answer(self) -> None:
         pairs = [pair("refund b", "B"), pair("parcel", "P"), pair("refund a", "A"), pair("refund parcel", "M")]

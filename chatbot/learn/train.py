@@ -21,7 +21,7 @@ from typing import Protocol
 
 import numpy as np
 
-from chatbot.domain import Encoder, HeldOutDialogue, Match, QAPair, Reranker
+from chatbot.domain import Encoder, HeldOutDialogue, Match, QAPair, Reranker, Vectors
 from chatbot.learn.calibrate import PRIOR, Sample, calibrate
 from chatbot.learn.contrastive import TrainableEncoder, tune_encoder
 from chatbot.learn.folds import Split, heard, samples, split
@@ -89,8 +89,10 @@ class Workshop(Protocol):
         """A cross-encoder that starts from the encoder's weights."""
         ...
 
-    def retriever(self, pairs: Sequence[QAPair], encoder: Encoder) -> Retriever:
-        """Without a cross-encoder, calibrated by the prior."""
+    def retriever(
+        self, pairs: Sequence[QAPair], encoder: Encoder, vectors: tuple[Vectors, Vectors] | None = None
+    ) -> Retriever:
+        """Without a cross-encoder, calibrated by the prior; `vectors` as for `Retriever.build`."""
         ...
 
 
@@ -98,8 +100,8 @@ def calibrate_untrained(pairs: Sequence[QAPair], workshop: Workshop, settings: S
     """The encoder as it comes, no cross-encoder; confidence from held-out questions all the same."""
     encoder = workshop.encoder()
     part = split(pairs, settings.calibrate, 1, settings.seed)[0]
-    fold = workshop.retriever(part.kept, encoder)
     retriever = workshop.retriever(pairs, encoder)
+    fold = workshop.retriever(part.kept, encoder, retriever.vectors_of(part.kept))
     calibration = calibrate(samples(fold, part), settings.decide)
     retriever.calibration = replace(calibration, matching=_matching(fold, part.asked, ()))
     return retriever
