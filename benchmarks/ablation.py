@@ -11,7 +11,7 @@ already is left alone. `python benchmarks/tables.py` writes the table into docs/
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from quality import RESULTS, find_sets
 
 from chatbot.corpus import read_dialogues
 from chatbot.decide import EVIDENCE, Calibration, Floats, evidence, signs
-from chatbot.domain import HeldOutDialogue, Role
+from chatbot.domain import HeldOutDialogue, QAPair, Role
 from chatbot.learn.calibrate import Sample, calibrate
 from chatbot.learn.evaluate import auroc, expected_calibration_error, write_metrics
 from chatbot.learn.train import Learnt, learn
@@ -42,24 +42,35 @@ class Asked:
     answerable: bool
 
 
+Rows = dict[str, dict[str, Any]]
+
+
 def main() -> int:
-    chosen = options(__doc__)
+    return on_each(options(__doc__), "ablation", ablate)
+
+
+def on_each(
+    chosen: argparse.Namespace,
+    script: str,
+    measured: Callable[[Sequence[QAPair], Sequence[HeldOutDialogue], int], Rows],
+) -> int:
+    """Write what a script measures on each set with each seed, unless it is there; `script` names its folder."""
     sets = find_sets(chosen.sets, chosen.names)
     for name in chosen.names:
         for seed in chosen.seeds:
-            file = RESULTS / "ablation" / f"{name.replace('@', '-')}-{seed}.json"
+            file = RESULTS / script / f"{name.replace('@', '-')}-{seed}.json"
             if file.exists() and not chosen.again:
                 print(f"{file.stem}: measured already")
                 continue
-            rows = ablate(sets[name].read_pairs(), read_dialogues(sets[name].dialogues), seed)
+            rows = measured(sets[name].read_pairs(), read_dialogues(sets[name].dialogues), seed)
             file.parent.mkdir(exist_ok=True)
-            command = f"python benchmarks/ablation.py --sets DIR {name} --seeds {seed}"
+            command = f"python benchmarks/{script}.py --sets DIR {name} --seeds {seed}"
             write_metrics(file, {"rows": rows}, {"command": command, "seed": seed, "files": sets[name].hashes()})
-            print(f"{file.stem}: raw_accuracy {rows['as it ships']['raw_accuracy']:.3f}")
+            print(f"{file.stem}: " + ", ".join(f"{kind} {row['raw_accuracy']:.3f}" for kind, row in rows.items()))
     return 0
 
 
-def ablate(pairs: Any, dialogues: Sequence[HeldOutDialogue], seed: int) -> dict[str, dict[str, Any]]:
+def ablate(pairs: Sequence[QAPair], dialogues: Sequence[HeldOutDialogue], seed: int) -> Rows:
     """Measures by what was removed; of the language that most pairs are in."""
     settings = Settings.load("default", {}).model_copy(update={"seed": seed})
     language = max({pair.language for pair in pairs}, key=lambda code: sum(p.language == code for p in pairs))

@@ -17,24 +17,28 @@ alone. `python benchmarks/tables.py` writes the table into docs/ablation.md.
 
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 import torch
-from ablation import Asked, ask, measures, options
-from quality import RESULTS, find_sets
-from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, margin_ranking_loss, softmax
+from ablation import Asked, Rows, ask, measures, on_each, options
+from torch.nn.functional import cross_entropy, margin_ranking_loss, softmax
 
-from chatbot.corpus import read_dialogues
 from chatbot.decide import EVIDENCE
 from chatbot.domain import HeldOutDialogue, QAPair, Reranker
 from chatbot.learn.calibrate import calibrate
 from chatbot.learn.contrastive import tune_encoder
-from chatbot.learn.evaluate import write_metrics
 from chatbot.learn.folds import samples, split
 from chatbot.learn.loop import Watch
 from chatbot.learn.mine import labelled, ranked_lists
-from chatbot.learn.relevance import RankedList, list_loss, tune_reranker
+from chatbot.learn.relevance import (
+    RankedList,
+    binary_loss,
+    by_list,
+    list_loss,
+    listwise_loss,
+    tune_reranker,
+)
 from chatbot.line import LanguageWorkshop
 from chatbot.settings import Settings
 
@@ -43,23 +47,10 @@ RELEVANCE = EVIDENCE.index("relevance")
 
 
 def main() -> int:
-    chosen = options(__doc__)
-    sets = find_sets(chosen.sets, chosen.names)
-    for name in chosen.names:
-        for seed in chosen.seeds:
-            file = RESULTS / "losses" / f"{name.replace('@', '-')}-{seed}.json"
-            if file.exists() and not chosen.again:
-                print(f"{file.stem}: measured already")
-                continue
-            rows = compare(sets[name].read_pairs(), read_dialogues(sets[name].dialogues), seed)
-            file.parent.mkdir(exist_ok=True)
-            command = f"python benchmarks/losses.py --sets DIR {name} --seeds {seed}"
-            write_metrics(file, {"rows": rows}, {"command": command, "seed": seed, "files": sets[name].hashes()})
-            print(f"{file.stem}: " + ", ".join(f"{loss} {row['raw_accuracy']:.3f}" for loss, row in rows.items()))
-    return 0
+    return on_each(options(__doc__), "losses", compare)
 
 
-def compare(pairs: Sequence[QAPair], dialogues: Sequence[HeldOutDialogue], seed: int) -> dict[str, dict[str, Any]]:
+def compare(pairs: Sequence[QAPair], dialogues: Sequence[HeldOutDialogue], seed: int) -> Rows:
     """Measures by loss; `alone` is how often the most relevant of the answers that were read is right."""
     settings = Settings.load("default", {}).model_copy(update={"seed": seed})
     language = dialogues[0].language
@@ -75,7 +66,13 @@ def compare(pairs: Sequence[QAPair], dialogues: Sequence[HeldOutDialogue], seed:
     )
     line = workshop.retriever(part.kept, encoder)
     lists = ranked_lists(line, settings.rerank.negatives, seed)
-    losses: dict[str, Loss] = {"binary": binary, "listwise": listwise, "both": list_loss, "margin": margin}
+    judged = [_scored_on(dialogue, {pair.answer_id for pair in part.kept}) for dialogue in dialogues]
+    losses: dict[str, Loss] = {
+        "binary": binary_loss,
+        "listwise": listwise_loss,
+        "both": list_loss,
+        "margin": margin,
+    }
     teachers: list[Reranker] = []
     rows = {}
     for name in (*losses, "distilled"):
@@ -85,28 +82,26 @@ def compare(pairs: Sequence[QAPair], dialogues: Sequence[HeldOutDialogue], seed:
         teachers.append(reranker)
         line.reranker = reranker
         line.calibration = calibrate(samples(line, part), settings.decide)
-        asked = [turn for turn in ask(line, dialogues) if not turn.answerable or turn.right.any()]
+        asked = ask(line, judged)
         rows[name] = {"alone": _alone(asked)} | measures(line.calibration, asked)
     return rows
 
 
-def binary(logits: torch.Tensor, batch: Sequence[RankedList]) -> torch.Tensor:
-    right = torch.tensor([float(i == ranked.right) for ranked in batch for i in range(len(ranked.texts))])
-    return binary_cross_entropy_with_logits(logits, right)
-
-
-def listwise(logits: torch.Tensor, batch: Sequence[RankedList]) -> torch.Tensor:
-    return torch.stack(
-        [cross_entropy(row, torch.tensor(ranked.right)) for row, ranked in _lists(logits, batch)]
-    ).mean()
+def _scored_on(dialogue: HeldOutDialogue, known: set[str]) -> HeldOutDialogue:
+    """The dialogue without a score for turns that only answers left out whole would answer."""
+    turns = (
+        turn if not turn.expected or known.intersection(turn.expected) else replace(turn, expected=None)
+        for turn in dialogue.turns
+    )
+    return replace(dialogue, turns=tuple(turns))
 
 
 def margin(logits: torch.Tensor, batch: Sequence[RankedList]) -> torch.Tensor:
-    right = torch.stack([row[ranked.right] for row, ranked in _lists(logits, batch)])
+    right = torch.stack([row[ranked.right] for row, ranked in by_list(logits, batch)])
     wrong = torch.stack(
-        [row[[i for i in range(len(row)) if i != ranked.right]].max() for row, ranked in _lists(logits, batch)]
+        [row[[i for i in range(len(row)) if i != ranked.right]].max() for row, ranked in by_list(logits, batch)]
     )
-    return binary(logits, batch) + margin_ranking_loss(right, wrong, torch.ones_like(right), margin=1.0)
+    return binary_loss(logits, batch) + margin_ranking_loss(right, wrong, torch.ones_like(right), margin=1.0)
 
 
 def distilled(teachers: Sequence[Reranker], lists: Sequence[RankedList]) -> Loss:
@@ -118,14 +113,10 @@ def distilled(teachers: Sequence[Reranker], lists: Sequence[RankedList]) -> Loss
     target = {ranked: softmax(part, 0) for ranked, part in zip(lists, parts, strict=True)}
 
     def loss(logits: torch.Tensor, batch: Sequence[RankedList]) -> torch.Tensor:
-        soft = [cross_entropy(row, target[ranked]) for row, ranked in _lists(logits, batch)]
-        return binary(logits, batch) + torch.stack(soft).mean()
+        soft = [cross_entropy(row, target[ranked]) for row, ranked in by_list(logits, batch)]
+        return binary_loss(logits, batch) + torch.stack(soft).mean()
 
     return loss
-
-
-def _lists(logits: torch.Tensor, batch: Sequence[RankedList]) -> list[tuple[torch.Tensor, RankedList]]:
-    return list(zip(torch.split(logits, [len(ranked.texts) for ranked in batch]), batch, strict=True))
 
 
 def _alone(asked: Sequence[Asked]) -> float:

@@ -8,7 +8,7 @@ cross-entropy on each pair, which gives the logit a meaning of its own where not
 
 import math
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -36,15 +36,28 @@ class TrainableReranker(Protocol):
 
 def list_loss(logits: torch.Tensor, batch: Sequence[RankedList]) -> torch.Tensor:
     """Listwise plus binary loss of logits [sum of list lengths], lists in order."""
-    rows = torch.split(logits, [len(ranked.texts) for ranked in batch])
-    listwise = [
+    return listwise_loss(logits, batch) + binary_loss(logits, batch)
+
+
+def binary_loss(logits: torch.Tensor, batch: Sequence[RankedList]) -> torch.Tensor:
+    """Cross-entropy of each text on its own."""
+    target = torch.tensor([float(i == ranked.right) for ranked in batch for i in range(len(ranked.texts))])
+    return binary_cross_entropy_with_logits(logits, target)
+
+
+def listwise_loss(logits: torch.Tensor, batch: Sequence[RankedList]) -> torch.Tensor:
+    """Softmax cross-entropy of each list that has a right text; nought where none has."""
+    losses = [
         cross_entropy(row, torch.tensor(ranked.right))
-        for row, ranked in zip(rows, batch, strict=True)
+        for row, ranked in by_list(logits, batch)
         if ranked.right is not None
     ]
-    target = torch.tensor([float(i == ranked.right) for ranked in batch for i in range(len(ranked.texts))])
-    binary = binary_cross_entropy_with_logits(logits, target)
-    return binary + torch.stack(listwise).mean() if listwise else binary
+    return torch.stack(losses).mean() if losses else torch.zeros(())
+
+
+def by_list(logits: torch.Tensor, batch: Sequence[RankedList]) -> Iterator[tuple[torch.Tensor, RankedList]]:
+    """Each list with its own logits."""
+    return zip(torch.split(logits, [len(ranked.texts) for ranked in batch]), batch, strict=True)
 
 
 def tune_reranker(

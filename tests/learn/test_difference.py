@@ -60,7 +60,7 @@ def test_a_gain_is_told_from_a_loss() -> None:
     assert worse.flips[0] == ("d10", 1, "en", "question 10", "A", "answer A", "answer B", "worse")
 
 
-def test_a_confidence_that_says_too_much_is_worse_although_its_error_grew() -> None:
+def test_a_larger_calibration_error_is_worse() -> None:
     new = [replace(p, confidence=0.99) for p in OLD]  # 30 of 60 are wrong at that
     found = difference(OLD, new, 7)
     assert found.worse == ("ece",)
