@@ -26,6 +26,6 @@ def _of(language: str, line: Line, words: Words) -> str:
         language=name, risk=f"{confidence.stated_risk:.0%}", number=len(confidence.held_out)
     )
     stated, right = zip(*confidence.held_out, strict=True)
-    picture = draw(stated, right, confidence.answer_threshold, name, Labels(*words.curves))
+    picture = draw(stated, right, confidence.answer_threshold, language, Labels(*words.curves))
     source = f"data:image/png;base64,{base64.b64encode(picture).decode()}"
     return f'<p>{told}</p><img src="{source}" alt="{told}" style="width:100%">'
