@@ -26,8 +26,8 @@ log = logging.getLogger(__name__)
 LEAST = -9.2  # log of one in ten thousand: what is less likely than this is all the same
 INVERSE_REGULARISATION = 10.0  # scikit-learn's C
 ITERATIONS = 200
+MOST_ANSWERS = 2000  # beyond, weights and time grow out of bounds
 MOST_QUESTIONS = 30_000  # that it learns from
-MOST_SCORES = 6_000_000  # questions that it learns from x answers: time grows with them, here to about a minute
 LEAST_A_QUESTION = 2.0  # questions an answer on average, below which there are no directions to learn
 
 
@@ -43,10 +43,11 @@ class AnswerClassifier:
     def fit(cls, vectors: Vectors, answer_ids: Sequence[str], seed: int) -> "AnswerClassifier | None":
         """None where there is nothing to tell apart: one answer, far too many, or hardly a second question."""
         names = sorted(set(answer_ids))
-        learnt = min(len(answer_ids), MOST_QUESTIONS, MOST_SCORES // max(len(names), 1))
-        if len(names) < 2 or learnt < LEAST_A_QUESTION * len(names):
+        if not 2 <= len(names) <= MOST_ANSWERS or len(answer_ids) < LEAST_A_QUESTION * len(names):
             return None
-        chosen = sorted(random.Random(seed).sample(range(len(answer_ids)), learnt))
+        chosen = list(range(len(answer_ids)))
+        if len(answer_ids) > MOST_QUESTIONS:
+            chosen = sorted(random.Random(seed).sample(chosen, MOST_QUESTIONS))
         model = LogisticRegression(C=INVERSE_REGULARISATION, max_iter=ITERATIONS)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # more iterations change nothing that is measured
