@@ -69,13 +69,16 @@ def tune_reranker(
     watch: Watch,
     loss: Callable[[torch.Tensor, Sequence[RankedList]], torch.Tensor] = list_loss,
 ) -> None:
-    """Train `reranker.model` in place; nothing happens where there are no lists or no epochs."""
+    """Train `reranker.model` in place; nothing happens where there are no lists or no epochs. A step reads about
+    `settings.lists` whole lists; of shorter ones, such as labelled pairs, more, so that steps cost alike."""
     model = reranker.model
     if not lists or settings.epochs == 0:
         return
     steps = math.ceil(
         min(max(settings.epochs * len(lists), settings.min_lists), settings.max_lists) / settings.lists
     )
+    length = sum(len(ranked.texts) for ranked in lists) / len(lists)
+    size = max(round(settings.lists * (1 + settings.negatives) / length), 1)
     torch.manual_seed(seed)
 
     def cost(batch: Sequence[RankedList]) -> torch.Tensor:
@@ -86,7 +89,7 @@ def tune_reranker(
         return loss(logits, batch)
 
     plan = Plan(steps, settings.rate, settings.layers, settings.lora_rank)
-    fit(model, Batches(lists, settings.lists, random.Random(seed)), cost, plan, watch)
+    fit(model, Batches(lists, size, random.Random(seed)), cost, plan, watch)
 
 
 class Batches:

@@ -22,7 +22,7 @@ LISTS = [
     RankedList("cc", ("cca", "aa"), 0),
 ]
 ENCODE = Encode(epochs=1, min_steps=60, max_steps=60, anchors=8, rate=1e-3, layers=99)
-RERANK = Rerank(epochs=1, min_lists=120, max_lists=120, lists=2, rate=1e-3, layers=99)
+RERANK = Rerank(epochs=1, min_lists=120, max_lists=120, lists=2, negatives=1, rate=1e-3, layers=99)
 
 
 class Killed(Exception):

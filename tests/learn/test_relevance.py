@@ -23,7 +23,7 @@ LISTS = [
 
 def settings(**values: float) -> Rerank:
     """One epoch in batches of two lists, unless said otherwise."""
-    given = {"epochs": 1, "min_lists": 1, "max_lists": 1000, "lists": 2, "rate": 1e-3, "layers": 99}
+    given = {"epochs": 1, "min_lists": 1, "max_lists": 1000, "lists": 2, "negatives": 1, "rate": 1e-3, "layers": 99}
     return Rerank.model_validate(given | values)
 
 
@@ -84,6 +84,12 @@ class TestLoop:
         reranker = TinyReranker()
         tune_reranker(reranker, LISTS, settings(**values), seed=7, watch=Watch("test"))
         assert len(reranker.tokenizer.calls) == steps
+
+    def test_short_lists_fill_a_batch_with_more_of_them(self) -> None:
+        reranker = TinyReranker()
+        lists = [RankedList("aa", ("aa",), 0), RankedList("bb", ("cc",), None)] * 6
+        tune_reranker(reranker, lists, settings(), seed=7, watch=Watch("test"))
+        assert [len(texts) for texts in reranker.tokenizer.calls] == [4] * 6  # two lists of two would hold four
 
     def test_the_loss_falls(self) -> None:
         reranker = TinyReranker()
