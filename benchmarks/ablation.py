@@ -25,9 +25,9 @@ from chatbot.domain import HeldOutDialogue, QAPair, Role
 from chatbot.learn.calibrate import Sample, calibrate
 from chatbot.learn.evaluate import auroc, expected_calibration_error, write_metrics
 from chatbot.learn.train import Learnt, learn
-from chatbot.line import LanguageWorkshop
 from chatbot.retrieve import Retriever
 from chatbot.settings import Settings
+from chatbot.workshop import LanguageWorkshop
 
 SEEDS = (7, 8, 9)
 BATCH = 32

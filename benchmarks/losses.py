@@ -39,8 +39,8 @@ from chatbot.learn.relevance import (
     listwise_loss,
     tune_reranker,
 )
-from chatbot.line import LanguageWorkshop
 from chatbot.settings import Settings
+from chatbot.workshop import LanguageWorkshop
 
 Loss = Callable[[torch.Tensor, Sequence[RankedList]], torch.Tensor]
 RELEVANCE = EVIDENCE.index("relevance")

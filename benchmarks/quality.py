@@ -25,11 +25,12 @@ from time import perf_counter
 from typing import Any
 
 from chatbot.answer import Templates
-from chatbot.assemble import build_bot, load_bot, train_bot
+from chatbot.assemble import load_bot
 from chatbot.corpus import read_dialogues, read_matches, read_pairs
 from chatbot.domain import Match, QAPair
 from chatbot.learn.evaluate import Prediction, evaluate, stated_risks, write_metrics
 from chatbot.learn.matching import evaluate_matches
+from chatbot.make import build_bot, train_bot
 from chatbot.settings import Settings
 from chatbot.text import detect_language
 

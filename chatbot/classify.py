@@ -16,8 +16,6 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 from scipy.special import log_softmax
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
 
 from chatbot.domain import Scores, Vectors
 from chatbot.errors import BotError
@@ -45,6 +43,9 @@ class AnswerClassifier:
         names = sorted(set(answer_ids))
         if not 2 <= len(names) <= MOST_ANSWERS or len(answer_ids) < LEAST_A_QUESTION * len(names):
             return None
+        from sklearn.exceptions import ConvergenceWarning  # nearly a second, and answering needs none of it
+        from sklearn.linear_model import LogisticRegression
+
         chosen = list(range(len(answer_ids)))
         if len(answer_ids) > MOST_QUESTIONS:
             chosen = sorted(random.Random(seed).sample(chosen, MOST_QUESTIONS))

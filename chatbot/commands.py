@@ -22,7 +22,7 @@ WORSE = 3  # exit code of compare, and of evaluate --perturb above its limit
 
 
 def build(options: argparse.Namespace) -> int:
-    from chatbot.assemble import build_bot
+    from chatbot.make import build_bot
 
     pairs, templates, settings = _read(options)
     build_bot(pairs, templates, settings, options.index)
@@ -30,8 +30,8 @@ def build(options: argparse.Namespace) -> int:
 
 
 def train(options: argparse.Namespace) -> int:
-    from chatbot.assemble import train_bot
     from chatbot.corpus import read_dialogues, read_matches
+    from chatbot.make import train_bot
 
     matches = read_matches(options.matches) if options.matches else ()
     dialogues = read_dialogues(options.dialogues) if options.dialogues else ()
@@ -41,7 +41,7 @@ def train(options: argparse.Namespace) -> int:
 
 
 def add(options: argparse.Namespace) -> int:
-    from chatbot.assemble import add_pairs
+    from chatbot.make import add_pairs
 
     added = add_pairs(_read_pairs(options), options.index)
     print(f"{added} pairs are new and answer from now on; chatbot train learns from them too")
@@ -49,7 +49,7 @@ def add(options: argparse.Namespace) -> int:
 
 
 def remove(options: argparse.Namespace) -> int:
-    from chatbot.assemble import remove_pairs
+    from chatbot.make import remove_pairs
 
     if not options.answer and not options.question:
         raise UserError("name what to remove: --answer ID … or --question TEXT …")

@@ -17,7 +17,8 @@ from sentence_transformers.base.modules import InputModule, Normalize
 from sentence_transformers.sentence_transformer.modules import Pooling
 
 from chatbot.domain import Vectors
-from chatbot.models import fingerprint, load_encoder, readable
+from chatbot.models import fingerprint, load_encoder
+from chatbot.text import readable
 
 BATCH = 32  # texts in one forward pass; sentence-transformers sorts them by length first
 PROGRESS_FROM = 500  # texts: about two seconds on two cores
@@ -47,7 +48,7 @@ class SentenceEncoder:
     def load(
         cls, name: str, prefix: str = "", max_tokens: int = 64, tuned: Path | None = None, progress: bool = False
     ) -> "SentenceEncoder":
-        """By a name that `models.resolve` understands, with the overlay in the folder `tuned`.
+        """By a name that `carried.resolve` understands, with the overlay in the folder `tuned`.
 
         Raises ModelNotFound; BotError where the overlay does not fit.
         """

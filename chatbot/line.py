@@ -1,80 +1,58 @@
-"""One language of a bot: its fresh models while it is made, and its files in the bot's folder.
+"""One language of a bot, out of its files in the bot's folder.
 
-In: a route of the settings, pairs. Out: `Retriever`s over concrete models and indexes. A language's files:
+In: the folder, and what the manifest says of the language. Out: a `Retriever` over concrete models and indexes.
+workshop.py writes the files:
 
     pairs.jsonl              row number and pair, one a line
     questions.index          vectors of the historical questions
     answers.index            vectors of the answers' texts
-    encoder/                 the encoder's weights but its word embeddings, which are the base model's
+    encoder/                 the encoder's weights but its word embeddings, which are the base model's; its graphs
     reranker/                those of the cross-encoder, if there is one
     classifier.safetensors   the answer classifier's, if there is one
 
-What the manifest says of the language (`save_line` gives it, `load_line` takes it) has the models with their
-fingerprints and the calibration.
+The models answer out of their graphs, without PyTorch, where the manifest names a precision that was found to give
+the same answers; PyTorch answers where it names none, or where `pytorch` is asked for (as for changing a bot).
 """
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+import logging
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from chatbot.carried import resolve
 from chatbot.classify import AnswerClassifier
 from chatbot.decide import Calibration
-from chatbot.domain import Encoder, QAPair, Vectors
-from chatbot.encode import SentenceEncoder
+from chatbot.domain import Encoder, QAPair, Reranker
+from chatbot.engine import (
+    FLOAT32,
+    NO_INT8,
+    Head,
+    PackedBert,
+    PackedCrossEncoder,
+    PackedEncoder,
+    Words,
+    int8_is_exact,
+)
 from chatbot.errors import BotError
 from chatbot.index import FaissIndex
-from chatbot.learn.calibrate import PRIOR
 from chatbot.lexical import Bm25Index
-from chatbot.models import reranker_from, save_tuned
-from chatbot.rerank import CrossEncoder
 from chatbot.retrieve import Retriever, form
 from chatbot.settings import Route, Settings
 from chatbot.table import AnswerTable
 
-
-@dataclass(frozen=True, slots=True)
-class LanguageWorkshop:
-    """Fresh models of one route, and retrievers over them (learn.train.Workshop)."""
-
-    route: Route
-    settings: Settings
-
-    @property
-    def casefold(self) -> bool:
-        return self.route.casefold
-
-    def encoder(self) -> SentenceEncoder:
-        return SentenceEncoder.load(self.route.encoder, self.route.prefix, self.route.max_tokens)
-
-    def reranker(self, encoder: Any) -> CrossEncoder:
-        return _reranker(encoder)
-
-    def retriever(
-        self, pairs: Sequence[QAPair], encoder: Encoder, vectors: tuple[Vectors, Vectors] | None = None
-    ) -> Retriever:
-        retrieve, casefold = self.settings.retrieve, self.route.casefold
-        line = Retriever.build(
-            pairs, encoder, FaissIndex.build, Bm25Index.build, None, PRIOR, retrieve, casefold, vectors
-        )
-        classify(line, self.settings.seed)
-        return line
+WEIGHTS = "tuned.safetensors"
+log = logging.getLogger(__name__)
 
 
-def load_line(folder: Path, about: Mapping[str, Any], route: Route, settings: Settings, bot: Path) -> Retriever:
+def load_line(
+    folder: Path, about: Mapping[str, Any], route: Route, settings: Settings, bot: Path, pytorch: bool = False
+) -> Retriever:
     """One language of a bot. Raises BotError where the models of today are not those that it was built with."""
-    encoder = SentenceEncoder.load(route.encoder, route.prefix, route.max_tokens, folder / "encoder")
-    if encoder.fingerprint != about["encoder_fingerprint"]:
-        raise BotError(
-            f"{bot} was built with encoder {about['encoder']} ({about['encoder_fingerprint']}), but that name now "
-            f"gives {encoder.fingerprint}; build it again: chatbot train --pairs FILE --index {bot}"
-        )
-    reranker = None
-    if about["reranker_fingerprint"] is not None:
-        reranker = _reranker(encoder, folder / "reranker")
+    load = pytorch_models if pytorch or about["engine"] is None else packed_models
+    encoder, reranker = load(folder, about, route, settings, bot)
     rows, pairs = [], []
     with (folder / "pairs.jsonl").open(encoding="utf-8") as file:
         for line in file:
@@ -100,51 +78,52 @@ def load_line(folder: Path, about: Mapping[str, Any], route: Route, settings: Se
     return restored
 
 
-def classify(line: Retriever, seed: int) -> None:
-    """Fit the answer classifier to the pairs as they are."""
-    rows = np.array(sorted(line.table.pairs), dtype=np.int64)
-    answer_ids = [line.table.pairs[row].answer_id for row in rows.tolist()]
-    line.classifier = AnswerClassifier.fit(line.questions.vectors(rows), answer_ids, seed)
+def packed_models(
+    folder: Path, about: Mapping[str, Any], route: Route, settings: Settings, bot: Path
+) -> tuple[Encoder, Reranker | None]:
+    """Encoder and cross-encoder out of their graphs, in the precisions that the manifest names; in 32 bits on a
+    processor that cannot add eight-bit products exactly."""
+    base, engine = resolve(route.encoder), about["engine"]
+    words = Words.load(base)
+    if words.fingerprint != engine["words"]:
+        raise _other_model(bot, about, engine["words"], words.fingerprint)
+    if not int8_is_exact() and {engine["encoder"], engine["reranker"]} - {FLOAT32, None}:
+        log.warning(NO_INT8)
+
+    def graph(name: str) -> PackedBert:
+        precision = engine[name] if int8_is_exact() else FLOAT32
+        return PackedBert.load(folder / name / f"{precision}.onnx", words, settings.threads)
+
+    encoder = PackedEncoder(graph("encoder"), route.prefix, route.max_tokens, about["encoder_fingerprint"])
+    if about["reranker_fingerprint"] is None:
+        return encoder, None
+    positions = json.loads((base / "config.json").read_text("utf-8"))["max_position_embeddings"]
+    head = Head.load(folder / "reranker" / WEIGHTS)
+    return encoder, PackedCrossEncoder(
+        graph("reranker"), route.prefix, route.max_tokens, positions, head, about["reranker_fingerprint"]
+    )
 
 
-def _reranker(encoder: SentenceEncoder, tuned: Path | None = None) -> CrossEncoder:
-    """A cross-encoder that starts from the encoder, shares its word embeddings and reads texts as it does."""
-    return CrossEncoder(reranker_from(encoder.model, tuned), encoder.tokenizer, encoder.prefix, encoder.max_tokens)
+def pytorch_models(
+    folder: Path, about: Mapping[str, Any], route: Route, settings: Settings, bot: Path
+) -> tuple[Encoder, Reranker | None]:
+    """Encoder and cross-encoder that can be trained, too."""
+    import torch  # all of this takes seconds
+
+    from chatbot.encode import SentenceEncoder
+    from chatbot.workshop import reranker_over
+
+    if settings.threads:
+        torch.set_num_threads(settings.threads)
+    encoder = SentenceEncoder.load(route.encoder, route.prefix, route.max_tokens, folder / "encoder")
+    if encoder.fingerprint != about["encoder_fingerprint"]:
+        raise _other_model(bot, about, about["encoder_fingerprint"], encoder.fingerprint)
+    tuned = about["reranker_fingerprint"] is not None
+    return encoder, reranker_over(encoder, folder / "reranker") if tuned else None
 
 
-def save_line(folder: Path, line: Retriever, route: Route) -> dict[str, Any]:
-    """Write one language's files; what the manifest says of it."""
-    folder.mkdir()
-    with (folder / "pairs.jsonl").open("w", encoding="utf-8") as file:
-        for row, pair in sorted(line.table.pairs.items()):
-            file.write(json.dumps({"row": row, **_pair_as_json(pair)}, ensure_ascii=False) + "\n")
-    encoder, reranker = line.encoder, line.reranker
-    assert isinstance(encoder, SentenceEncoder) and isinstance(reranker, CrossEncoder | None)
-    assert isinstance(line.questions, FaissIndex) and isinstance(line.answers, FaissIndex)
-    line.questions.save(folder / "questions.index")
-    line.answers.save(folder / "answers.index")
-    about: dict[str, Any] = {
-        "encoder": route.encoder,
-        "encoder_fingerprint": encoder.fingerprint,
-        "dimension": encoder.dimension,
-        "metric": "inner product of unit vectors",
-        "pairs": len(line.table.pairs),
-        "answers": len(line.table.rows),
-        "answer_numbers": line.table.number,
-        "calibration": line.calibration.as_json(),
-        "reranker_fingerprint": None,
-        "classifier": None,
-    }
-    if line.classifier is not None:
-        assert isinstance(line.classifier, AnswerClassifier)
-        about["classifier"] = list(line.classifier.position)
-        line.classifier.save(folder / "classifier.safetensors")
-    save_tuned(encoder.model, folder / "encoder")
-    if reranker is not None:
-        about["reranker_fingerprint"] = reranker.fingerprint
-        save_tuned(reranker.model, folder / "reranker")
-    return about
-
-
-def _pair_as_json(pair: QAPair) -> dict[str, Any]:
-    return {field.name: getattr(pair, field.name) for field in fields(pair)} | {"metadata": dict(pair.metadata)}
+def _other_model(bot: Path, about: Mapping[str, Any], expected: str, found: str) -> BotError:
+    return BotError(
+        f"{bot} was built with encoder {about['encoder']} ({expected}), but that name now gives {found}; "
+        f"build it again: chatbot train --pairs FILE --index {bot}"
+    )

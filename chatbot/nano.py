@@ -27,7 +27,6 @@ from tokenizers.pre_tokenizers import Metaspace
 from tokenizers.processors import TemplateProcessing
 from transformers import BertConfig, PreTrainedTokenizerFast
 
-VERSION = 1  # of what is written; part of the name of the folder in the cache
 MAGIC = b"E5S1"
 BLOCK = np.dtype([("scale", "<f2"), ("nibbles", "u1", 16)])  # 32 weights: byte j holds j (low) and j + 16 (high)
 STAND_IN = "\ue000"  # private use; carries the one character that NFKC would change past it

@@ -14,7 +14,8 @@ import torch
 from torch.nn.functional import cosine_similarity
 
 from chatbot.domain import Scores
-from chatbot.models import fingerprint, readable
+from chatbot.models import fingerprint
+from chatbot.text import readable
 
 CHUNK = 24  # pairs in one forward pass, of similar length, so that little of it is padding
 

@@ -13,7 +13,7 @@ from time import perf_counter
 
 import numpy as np
 
-from chatbot.decide import EVIDENCE, Calibration, Floats, blend
+from chatbot.decide import EVIDENCE, Calibration, blend, evidence
 from chatbot.domain import (
     Candidate,
     Classifier,
@@ -253,8 +253,11 @@ class Retriever:
             )
             for i, answer_id in enumerate(chosen)
         ]
-        found.sort(key=lambda f: (-self._score(f.candidate, without_relevance=True), f.candidate.pair.answer_id))
-        return found[: self.settings.answers]
+        values = evidence([f.candidate for f in found])
+        values[:, RELEVANCE] = self.calibration.mean[RELEVANCE]
+        scores = self.calibration.score(values).tolist()
+        order = sorted(range(len(found)), key=lambda i: (-scores[i], found[i].candidate.pair.answer_id))
+        return [found[i] for i in order[: self.settings.answers]]
 
     def _sum(self, answer_id: str, unseen: frozenset[int]) -> Vectors:
         """The sum of the vectors of those questions of an answer that may be seen: float32 [dim]."""
@@ -289,14 +292,9 @@ class Retriever:
             for f in every[len(found) :]:
                 f.candidate = replace(f.candidate, relevance=least)
 
-    def _score(self, candidate: Candidate, without_relevance: bool = False) -> float:
-        values: Floats = np.array([getattr(candidate, name) for name in EVIDENCE], dtype=np.float64)
-        if without_relevance:
-            values[RELEVANCE] = self.calibration.mean[RELEVANCE]
-        return float(self.calibration.score(values[None])[0])
-
     def _sorted(self, found: Sequence["_Found"]) -> tuple[Candidate, ...]:
-        scored = [replace(f.candidate, score=self._score(f.candidate)) for f in found]
+        scores = self.calibration.score(evidence([f.candidate for f in found])).tolist()
+        scored = [replace(f.candidate, score=score) for f, score in zip(found, scores, strict=True)]
         return tuple(sorted(scored, key=lambda c: (-c.score, c.pair.answer_id)))
 
 

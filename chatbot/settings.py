@@ -34,7 +34,7 @@ class Section(BaseModel):
 class Route(Section):
     """The models that serve one language, and what its texts need."""
 
-    encoder: str  # a name that models.resolve understands
+    encoder: str  # a name that carried.resolve understands
     prefix: str = ""  # put before every text (e5 was trained with "query: ")
     max_tokens: Annotated[int, Field(ge=8, le=512)] = 64
     casefold: bool = True

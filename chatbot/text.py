@@ -27,6 +27,7 @@ LANGUAGES = {  # by the first word of a letter's Unicode name
     "BENGALI": "bn",
     "TAMIL": "ta",
 }
+CHARACTERS_A_TOKEN = 32  # more than a token holds: what lies beyond max_tokens of them is never tokenised
 SYLLABIC = {"zh", "ja", "ko"}  # one character says about as much as three letters
 FOREIGN_SHARE = 1 / 4  # of a text's weight: from here on it is not English with a foreign name in it
 KANA_SHARE = 1 / 5  # of Han and kana: from here on it is Japanese, below it Chinese with a borrowed の
@@ -89,3 +90,12 @@ def _language(character: str) -> str:
 @cache
 def _unpunctuated(character: str) -> str:
     return "" if unicodedata.category(character)[0] in "PZ" else character
+
+
+def readable(text: str, max_tokens: int) -> str:
+    """What a tokenizer can take of a text, and no more than `max_tokens` tokens may hold.
+
+    Surrogates are joined to the character they stand for; a lone one, which no tokenizer takes, becomes U+FFFD.
+    """
+    cut = text[: max_tokens * CHARACTERS_A_TOKEN]
+    return cut.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")

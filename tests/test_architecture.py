@@ -21,10 +21,23 @@ TREES = {module: ast.parse(path.read_text("utf-8")) for module, path in FILES.it
 LAYERS = {
     "nouns": {"domain", "errors"},
     "pure": {"settings", "text", "tabular", "merge", "corpus", "decide", "answer", "phrases", "table"},
-    "adapters": {"models", "nano", "encode", "classify", "index", "lexical", "rerank", "journal", "bundle"},
+    "adapters": {
+        "carried",
+        "models",
+        "nano",
+        "graph",
+        "engine",
+        "encode",
+        "classify",
+        "index",
+        "lexical",
+        "rerank",
+        "journal",
+        "bundle",
+    },
     "flow": {"retrieve", "converse"},
     "offline": {"learn", "insight"},
-    "outside": {"ui", "assemble", "line", "commands", "__main__", "app"},
+    "outside": {"ui", "assemble", "make", "line", "workshop", "commands", "__main__", "app"},
 }
 MAY_IMPORT = {
     "nouns": set(),
@@ -34,9 +47,15 @@ MAY_IMPORT = {
     "offline": {"nouns", "pure", "flow", "offline"},
     "outside": set(LAYERS),
 }
-AS_WELL = {("encode", "models"), ("rerank", "models"), ("models", "nano")}  # one adapter on another
+AS_WELL = {  # one adapter on another, and on how a text is read
+    *(("encode", "models"), ("rerank", "models"), ("models", "carried"), ("carried", "nano")),
+    *(("graph", "carried"), ("graph", "engine"), ("engine", "carried")),
+    *(("encode", "text"), ("rerank", "text"), ("engine", "text")),
+}
 ONLY_IN = {
     "faiss": {"chatbot.index"},
+    "onnx": {"chatbot.graph"},
+    "onnxruntime": {"chatbot.graph", "chatbot.engine"},
     "sentence_transformers": {"chatbot.encode"},
     "bm25s": {"chatbot.lexical"},
     "rjieba": {"chatbot.lexical"},

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from chatbot.assemble import checkpoints_of
+from chatbot.make import checkpoints_of
 
 
 @pytest.mark.parametrize("index", [".", "../shop", "{}"])

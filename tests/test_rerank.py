@@ -5,8 +5,10 @@ import copy
 import pytest
 import torch
 
-from chatbot.models import MINILM, load_encoder, readable, reranker_from
+from chatbot.carried import MINILM
+from chatbot.models import load_encoder, reranker_from
 from chatbot.rerank import CrossEncoder
+from chatbot.text import readable
 from tests.contracts import RerankerContract
 from tests.fakes import FakeReranker
 

@@ -23,7 +23,15 @@ LISTS = [
 
 def settings(**values: float) -> Rerank:
     """One epoch in batches of two lists, unless said otherwise."""
-    given = {"epochs": 1, "min_lists": 1, "max_lists": 1000, "lists": 2, "negatives": 1, "rate": 1e-3, "layers": 99}
+    given = {
+        "epochs": 1,
+        "min_lists": 1,
+        "max_lists": 1000,
+        "lists": 2,
+        "negatives": 1,
+        "rate": 1e-3,
+        "layers": 99,
+    }
     return Rerank.model_validate(given | values)
 
 

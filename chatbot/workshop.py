@@ -1,0 +1,143 @@
+"""Fresh models of one language while a bot is made, and what is written of them.
+
+In: a route of the settings, pairs. Out: `Retriever`s over PyTorch models, and a language's files in the bot's
+folder (see line.py), among them the graphs that answer without PyTorch. What the manifest says of the language
+(`save_line` gives it, `load_line` takes it) has the models with their fingerprints, the calibration and the
+precision of each graph: the fastest one with which the answers stay the same.
+"""
+
+import copy
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from chatbot.carried import resolve
+from chatbot.classify import AnswerClassifier
+from chatbot.domain import Encoder, QAPair, Vectors
+from chatbot.encode import SentenceEncoder
+from chatbot.engine import FLOAT32, INT8, Words
+from chatbot.graph import export
+from chatbot.index import FaissIndex
+from chatbot.learn.calibrate import PRIOR
+from chatbot.learn.parity import LEAST_SAME, agreement, best_answers
+from chatbot.lexical import Bm25Index
+from chatbot.line import WEIGHTS, packed_models
+from chatbot.models import reranker_from, save_tuned
+from chatbot.rerank import CrossEncoder
+from chatbot.retrieve import Retriever
+from chatbot.settings import Route, Settings
+
+PRECISIONS = ((INT8, INT8), (FLOAT32, INT8), (FLOAT32, FLOAT32))  # of encoder and cross-encoder, fastest first
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class LanguageWorkshop:
+    """Fresh models of one route, and retrievers over them (learn.train.Workshop)."""
+
+    route: Route
+    settings: Settings
+
+    @property
+    def casefold(self) -> bool:
+        return self.route.casefold
+
+    def encoder(self) -> SentenceEncoder:
+        return SentenceEncoder.load(self.route.encoder, self.route.prefix, self.route.max_tokens)
+
+    def reranker(self, encoder: Any) -> CrossEncoder:
+        return reranker_over(encoder)
+
+    def retriever(
+        self, pairs: Sequence[QAPair], encoder: Encoder, vectors: tuple[Vectors, Vectors] | None = None
+    ) -> Retriever:
+        retrieve, casefold = self.settings.retrieve, self.route.casefold
+        line = Retriever.build(
+            pairs, encoder, FaissIndex.build, Bm25Index.build, None, PRIOR, retrieve, casefold, vectors
+        )
+        classify(line, self.settings.seed)
+        return line
+
+
+def reranker_over(encoder: SentenceEncoder, tuned: Path | None = None) -> CrossEncoder:
+    """A cross-encoder that starts from the encoder, shares its word embeddings and reads texts as it does."""
+    return CrossEncoder(reranker_from(encoder.model, tuned), encoder.tokenizer, encoder.prefix, encoder.max_tokens)
+
+
+def classify(line: Retriever, seed: int) -> None:
+    """Fit the answer classifier to the pairs as they are."""
+    rows = np.array(sorted(line.table.pairs), dtype=np.int64)
+    answer_ids = [line.table.pairs[row].answer_id for row in rows.tolist()]
+    line.classifier = AnswerClassifier.fit(line.questions.vectors(rows), answer_ids, seed)
+
+
+def save_line(folder: Path, line: Retriever, route: Route, settings: Settings) -> dict[str, Any]:
+    """Write one language's files; what the manifest says of it."""
+    folder.mkdir()
+    with (folder / "pairs.jsonl").open("w", encoding="utf-8") as file:
+        for row, pair in sorted(line.table.pairs.items()):
+            file.write(json.dumps({"row": row, **_pair_as_json(pair)}, ensure_ascii=False) + "\n")
+    encoder, reranker = line.encoder, line.reranker
+    assert isinstance(encoder, SentenceEncoder) and isinstance(reranker, CrossEncoder | None)
+    assert isinstance(line.questions, FaissIndex) and isinstance(line.answers, FaissIndex)
+    line.questions.save(folder / "questions.index")
+    line.answers.save(folder / "answers.index")
+    about: dict[str, Any] = {
+        "encoder": route.encoder,
+        "encoder_fingerprint": encoder.fingerprint,
+        "dimension": encoder.dimension,
+        "metric": "inner product of unit vectors",
+        "pairs": len(line.table.pairs),
+        "answers": len(line.table.rows),
+        "answer_numbers": line.table.number,
+        "calibration": line.calibration.as_json(),
+        "reranker_fingerprint": None,
+        "classifier": None,
+    }
+    if line.classifier is not None:
+        assert isinstance(line.classifier, AnswerClassifier)
+        about["classifier"] = list(line.classifier.position)
+        line.classifier.save(folder / "classifier.safetensors")
+    save_tuned(encoder.model, folder / "encoder")
+    if reranker is not None:
+        about["reranker_fingerprint"] = reranker.fingerprint
+        save_tuned(reranker.model, folder / "reranker")
+    return about | {"engine": _ship(folder, about, line, route, settings)}
+
+
+def _ship(
+    folder: Path, about: Mapping[str, Any], line: Retriever, route: Route, settings: Settings
+) -> dict[str, Any] | None:
+    """Export both models, and see which precision gives the same best answers as PyTorch, fastest first. None
+    where none does, or where the base model is of a kind that has no graph: then PyTorch answers."""
+    base = resolve(route.encoder)
+    config = json.loads((base / "config.json").read_text("utf-8"))
+    if config["hidden_act"] != "gelu" or not (base / "tokenizer.json").exists():
+        log.info("%s has no graph of its kind (%s): PyTorch will answer", route.encoder, config["hidden_act"])
+        return None
+    export(folder / "encoder" / WEIGHTS, config)
+    if line.reranker is not None:
+        export(folder / "reranker" / WEIGHTS, config, "bert.")
+    expected = best_answers(line, settings.seed)
+    words = Words.load(base).fingerprint
+    for of_encoder, of_reranker in PRECISIONS:
+        engine = {"words": words, "encoder": of_encoder, "reranker": of_reranker if line.reranker else None}
+        packed = copy.copy(line)
+        packed.encoder, packed.reranker = packed_models(
+            folder, {**about, "engine": engine}, route, settings, folder
+        )
+        same = agreement(expected, best_answers(packed, settings.seed))
+        log.info("without PyTorch (%s, %s): %.4f of the best answers are the same", of_encoder, of_reranker, same)
+        if same >= LEAST_SAME:
+            return engine | {"same_best_answer": same, "questions": len(expected)}
+    log.warning("no graph gives the same answers as PyTorch, which will answer instead")
+    return None
+
+
+def _pair_as_json(pair: QAPair) -> dict[str, Any]:
+    return {field.name: getattr(pair, field.name) for field in fields(pair)} | {"metadata": dict(pair.metadata)}
