@@ -1,7 +1,7 @@
 """Write the result tables from benchmarks/results: the READMEs', in both languages, and docs/ablation.md.
 
-The READMEs' tables stand between `<!-- results:begin -->` and `<!-- results:end -->`; everything else is left
-alone.
+The READMEs' tables stand between `<!-- results:begin -->` and `<!-- results:end -->`, and between the same marks
+with `speed`; everything else is left alone.
 """
 
 import json
@@ -26,7 +26,6 @@ MEASURES = (
 )
 ABLATED = ("raw_accuracy", "accuracy", "answered_precision", "coverage", "ece")
 JUDGED = ("alone", "raw_accuracy", "accuracy", "answered_precision", "coverage", "ece", "auroc")
-BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
 FOOT = {
     "README.md": "Each row is a file in benchmarks/results, with data hashes, seed, machine and command; "
     "`make bench` "
@@ -55,24 +54,78 @@ the files in `benchmarks/results/losses`, which `python benchmarks/losses.py --s
 
 
 def main() -> int:
-    rows = []
-    for file in sorted(RESULTS.glob("*.json")):
-        result = json.loads(file.read_text("utf-8"))
-        if "languages" in result:
-            only = next(iter(result["languages"])) if len(result["languages"]) == 1 else None
-            rows.append(_row(file.stem, result, result, only))
-            for name, own in result["languages"].items() if only is None else ():
-                rows.append(_row(f"{file.stem}, {name}", result, own, name))
-    table = _table(["set", "pairs", "turns", *MEASURES, "risk", "minutes"], rows)
+    table = _quality()
+    judged = _matching()
+    speed = _speed()
     for name, foot in FOOT.items():
-        path = ROOT / name
-        before, _, rest = path.read_text("utf-8").partition(BEGIN)
-        _, _, after = rest.partition(END)
-        path.write_text(f"{before}{BEGIN}\n{table}\n\n{foot}\n{END}{after}", "utf-8")
+        _put(ROOT / name, "results", f"{table}\n\n{foot}\n\n{judged}")
+        _put(ROOT / name, "speed", speed)
     ablation = _compared("ablation", "as it ships", ABLATED)
     losses = _compared("losses", "both", JUDGED)
     (ROOT / "docs" / "ablation.md").write_text("".join([ABLATION, *ablation, LOSSES, *losses]), "utf-8")
     return 0
+
+
+def _put(path: Path, name: str, text: str) -> None:
+    """Replace what stands between a page's two marks of that name."""
+    before, begin, rest = path.read_text("utf-8").partition(f"<!-- {name}:begin -->")
+    _, end, after = rest.partition(f"<!-- {name}:end -->")
+    path.write_text(f"{before}{begin}\n{text}\n{end}{after}", "utf-8")
+
+
+def _quality() -> str:
+    rows = []
+    for file in sorted(RESULTS.glob("*.json")):
+        result = json.loads(file.read_text("utf-8"))
+        if "turns" in result:
+            only = next(iter(result["languages"])) if len(result["languages"]) == 1 else None
+            rows.append(_row(file.stem, result, result, only))
+            for name, own in result["languages"].items() if only is None else ():
+                rows.append(_row(f"{file.stem}, {name}", result, own, name))
+    return _table(["set", "pairs", "turns", *MEASURES, "risk", "minutes"], rows)
+
+
+def _matching() -> str:
+    """Whether two questions mean the same."""
+    rows = []
+    for file in sorted(RESULTS.glob("*-match.json")):
+        found = json.loads(file.read_text("utf-8"))
+        numbers = [_number(found[name]) for name in ("accuracy", "auroc", "majority_class")]
+        rows.append([file.stem, str(found["taught"]), str(found["matches"]), *numbers])
+    return _table(["question pairs", "taught", "judged", "accuracy", "auroc", "majority_class"], rows)
+
+
+def _speed() -> str:
+    found = json.loads((RESULTS / "speed.json").read_text("utf-8"))
+    rows = []
+    for language, own in found["languages"].items():
+        for kind in ("bot", "plain"):
+            times = [f"{own[kind][name]['median']:.1f}" for name in ("p50", "p95", "p99")]
+            faster = own["faster_at_the_median"]
+            ratio = (
+                f"{faster['median']:.1f} ({faster['least']:.1f} to {faster['most']:.1f})" if kind == "bot" else ""
+            )
+            rows.append([language, kind, *times, ratio])
+    answers = _table(["language", "", "p50 ms", "p95 ms", "p99 ms", "times as fast"], rows)
+    crowd = [
+        [str(row["clients"]), f"{row['answers_a_second']:.0f}", f"{row['p50']:.0f}", f"{row['p95']:.0f}"]
+        for row in found["clients"]
+    ]
+    load = _table(["customers at once", "answers a second", "p50 ms", "p95 ms"], crowd)
+    encoding = _table(
+        ["language", "texts a second", "tokens a second", "bare ONNX Runtime", "sentence-transformers"],
+        [
+            [
+                language,
+                f"{own['encoding']['bot']['texts_a_second']:.0f}",
+                *(f"{one['tokens_a_second']:.0f}" for one in own["encoding"].values()),
+            ]
+            for language, own in found["languages"].items()
+        ],
+    )
+    start = found["start"]
+    ready = f"ready {start['seconds']['median']:.1f} s, {start['megabytes']['median']:.0f} MB"
+    return f"{answers}\n\n{load}\n\n{encoding}\n\n`chatbot serve`: {ready}"
 
 
 def _compared(folder: str, ships: str, names: Sequence[str]) -> Iterable[str]:

@@ -16,6 +16,7 @@ A token attends to those of its own text (a mask of blocks along the diagonal). 
 work, see one full matrix; only attention grows with the square of a row, and rows are kept short (engine.ROW).
 """
 
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -38,14 +39,18 @@ def export(weights: Path, config: Mapping[str, Any], prefix: str = "") -> None:
     the BERT's weights."""
     stored = _Stored(weights)
     save_model(_bert(stored, config, prefix), str(weights.with_name(f"{FLOAT32}.onnx")))
-    quantize_dynamic(
-        _bert(_Inline(weights), config, prefix),
-        weights.with_name(f"{INT8}.onnx"),
-        per_channel=True,
-        op_types_to_quantize=["MatMul"],
-        weight_type=QuantType.QInt8,
-        extra_options={"MatMulConstBOnly": True},
-    )
+    logging.disable(logging.WARNING)  # it logs advice for other kinds of graphs, to the root logger
+    try:
+        quantize_dynamic(
+            _bert(_Inline(weights), config, prefix),
+            weights.with_name(f"{INT8}.onnx"),
+            per_channel=True,
+            op_types_to_quantize=["MatMul"],
+            weight_type=QuantType.QInt8,
+            extra_options={"MatMulConstBOnly": True},
+        )
+    finally:
+        logging.disable(logging.NOTSET)
 
 
 class _Nodes:
