@@ -10,8 +10,22 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
-from chatbot.commands import add, ask, audit, build, compare, evaluate, remove, rollback, serve, train, versions
+from chatbot.commands import (
+    add,
+    ask,
+    audit,
+    build,
+    compare,
+    doctor,
+    evaluate,
+    remove,
+    rollback,
+    serve,
+    train,
+    versions,
+)
 from chatbot.errors import ChatbotError, SettingsError
 
 EXAMPLES = """examples:
@@ -24,6 +38,7 @@ EXAMPLES = """examples:
   chatbot serve --index index/shop --port 7860             the chat page
   chatbot add --pairs new.csv --index index/shop           more pairs, live at once, no training
   chatbot remove --answer gift_wrap --index index/shop     an answer that no longer holds
+  chatbot doctor --index index/shop                        is everything here, and fast enough?
   chatbot rollback --index index/shop                      back to the version before
 """
 
@@ -167,6 +182,12 @@ def _parser() -> argparse.ArgumentParser:
         "--limit", type=_share, default=0.1, metavar="D", help="drop of accuracy above which to fail (0.1)"
     )
 
+    _of_a_built_bot(commands, command)
+    return parser
+
+
+def _of_a_built_bot(commands: Any, command: Callable[..., argparse.ArgumentParser]) -> None:
+    """What is done with a bot that is there."""
     made = commands.add_parser("compare", help="What a new bot changes on held-out dialogues.")
     made.set_defaults(run=compare)
     made.add_argument("--index", type=Path, nargs=2, required=True, metavar=("OLD", "NEW"), help="two built bots")
@@ -198,10 +219,13 @@ def _parser() -> argparse.ArgumentParser:
     made.add_argument("--port", type=int, default=7860, metavar="P", help="port to listen on (7860)")
     made.add_argument("--journal", metavar="FILE", help="database of what happened (DIR/journal.sqlite)")
 
+    made = commands.add_parser("doctor", help="Check the installation and a bot, and say what to do.")
+    made.set_defaults(run=doctor)
+    made.add_argument("--index", type=Path, metavar="DIR", help="folder of a built bot, to check it too")
+
     command("versions", versions, "List the versions that are kept; * is in use.")
     made = command("rollback", rollback, "Go back to the version before, or to a named one.")
     made.add_argument("--version", metavar="ID", help="as `chatbot versions` prints it")
-    return parser
 
 
 if __name__ == "__main__":

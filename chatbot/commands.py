@@ -208,6 +208,16 @@ def serve(options: argparse.Namespace) -> int:
     return 0
 
 
+def doctor(options: argparse.Namespace) -> int:
+    from chatbot.doctor import State, examine
+
+    worst = State.FINE
+    for finding in examine(options.index):
+        print(f"{finding.state:6s} {finding.what}", flush=True)
+        worst = State.BROKEN if State.BROKEN in (worst, finding.state) else worst
+    return 1 if worst is State.BROKEN else 0
+
+
 def versions(options: argparse.Namespace) -> int:
     from chatbot import bundle
 

@@ -37,7 +37,7 @@ LAYERS = {
     },
     "flow": {"retrieve", "converse"},
     "offline": {"learn", "insight"},
-    "outside": {"ui", "assemble", "make", "line", "workshop", "commands", "__main__", "app"},
+    "outside": {"ui", "assemble", "make", "line", "workshop", "doctor", "commands", "__main__", "app"},
 }
 MAY_IMPORT = {
     "nouns": set(),

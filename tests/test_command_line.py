@@ -57,6 +57,7 @@ class TestUsage:
             "audit",
             "ask",
             "serve",
+            "doctor",
             "versions",
             "rollback",
         ):
