@@ -24,7 +24,7 @@ from chatbot.errors import ChatbotError
 
 ROOM = 1_000_000_000  # bytes that converted models need, with some to spare
 ASKED = 20
-SLOW_MS = 250.0  # two cores need a tenth of it
+SLOW_MS = 250.0  # two cores need a quarter of it
 
 
 class State(StrEnum):

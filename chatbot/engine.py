@@ -27,7 +27,7 @@ from safetensors import safe_open
 from threadpoolctl import threadpool_limits
 from tokenizers import Tokenizer
 
-from chatbot.carried import tensors
+from chatbot.carried import FROZEN, tensors
 from chatbot.domain import Scores, Vectors
 from chatbot.errors import BotError
 from chatbot.text import readable
@@ -36,7 +36,6 @@ FLOAT32, INT8 = "float32", "int8"  # the names of a model's two graphs
 ROW = 192  # tokens read at once; a longer text has a row of its own
 REMEMBERED = 8192  # texts' tokens, and questions' vectors; lists of relevances: a quarter
 LEAST = 1e-8  # length of a vector, before something is divided by it
-WORDS = "embeddings.word_embeddings.weight"
 NO_INT8 = "this processor has no VNNI: eight-bit sums would saturate, so graphs in 32 bits are used"
 
 Key = TypeVar("Key", bound=Hashable)
@@ -265,7 +264,7 @@ def int8_is_exact() -> bool:
 
 def _mapped(weights: Path) -> Vectors:
     """The word embeddings of a safetensors file, mapped: float32 [vocabulary, width]."""
-    (about,) = [about for name, about in tensors(weights).items() if name.endswith(WORDS)]
+    (about,) = [about for name, about in tensors(weights).items() if name.endswith(FROZEN)]
     if about["dtype"] != "F32":
         raise ValueError(f"{weights} has its word embeddings in {about['dtype']}, not in F32")
     return np.memmap(weights, np.float32, "r", about["data_offsets"][0], tuple(about["shape"]))

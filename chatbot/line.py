@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from chatbot.carried import resolve
+from chatbot.carried import TUNED_FILE, resolve
 from chatbot.classify import AnswerClassifier
 from chatbot.decide import Calibration
 from chatbot.domain import Encoder, QAPair, Reranker
@@ -43,7 +43,6 @@ from chatbot.retrieve import Retriever, form
 from chatbot.settings import Route, Settings
 from chatbot.table import AnswerTable
 
-WEIGHTS = "tuned.safetensors"
 log = logging.getLogger(__name__)
 
 
@@ -98,7 +97,7 @@ def packed_models(
     if about["reranker_fingerprint"] is None:
         return encoder, None
     positions = json.loads((base / "config.json").read_text("utf-8"))["max_position_embeddings"]
-    head = Head.load(folder / "reranker" / WEIGHTS)
+    head = Head.load(folder / "reranker" / TUNED_FILE)
     return encoder, PackedCrossEncoder(
         graph("reranker"), route.prefix, route.max_tokens, positions, head, about["reranker_fingerprint"]
     )

@@ -23,11 +23,9 @@ from transformers import AutoConfig, AutoTokenizer, BertForSequenceClassificatio
 from transformers.models.bert.modeling_bert import BertPooler
 from transformers.utils import logging as transformers_logging
 
-from chatbot.carried import resolve
+from chatbot.carried import FROZEN, TUNED_FILE, resolve
 from chatbot.errors import BotError, ModelNotFound
 
-TUNED_FILE = "tuned.safetensors"
-FROZEN = "embeddings.word_embeddings.weight"  # the end of its name, in an encoder and in a reranker
 COSINE_SCALE = 20.0  # one over the temperature that encoders are trained with
 SEED = 7  # of the weights that a base does not bring: a reranker's classifier, and its pooler where missing
 

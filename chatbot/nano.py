@@ -5,7 +5,7 @@ the matrices in blocks of 32 four-bit weights under one scale). Out: a folder wi
 (float32, about 470 MB), tokenizer.json and tokenizer_config.json. It exists because the package only brings a C
 engine of its own, which can neither be trained nor read two texts together.
 
-Of its 250,002 pieces, four in ten are of letters that are neither English nor Chinese; a folder may be written
+Of its 250,002 pieces, six in ten have letters that are neither English nor Chinese; a folder may be written
 without them (`keep`). A text of kept characters is cut into the same pieces as before: the cut is the best one of
 those that the text allows, and none of these is lost.
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from chatbot.carried import resolve
+from chatbot.carried import TUNED_FILE, resolve
 from chatbot.classify import AnswerClassifier
 from chatbot.domain import Encoder, QAPair, Vectors
 from chatbot.encode import SentenceEncoder
@@ -26,7 +26,7 @@ from chatbot.index import FaissIndex
 from chatbot.learn.calibrate import PRIOR
 from chatbot.learn.parity import LEAST_SAME, agreement, best_answers
 from chatbot.lexical import Bm25Index
-from chatbot.line import WEIGHTS, packed_models
+from chatbot.line import packed_models
 from chatbot.models import reranker_from, save_tuned
 from chatbot.rerank import CrossEncoder
 from chatbot.retrieve import Retriever
@@ -120,9 +120,9 @@ def _ship(
     if config["hidden_act"] != "gelu" or not (base / "tokenizer.json").exists():
         log.info("%s has no graph of its kind (%s): PyTorch will answer", route.encoder, config["hidden_act"])
         return None
-    export(folder / "encoder" / WEIGHTS, config)
+    export(folder / "encoder" / TUNED_FILE, config)
     if line.reranker is not None:
-        export(folder / "reranker" / WEIGHTS, config, "bert.")
+        export(folder / "reranker" / TUNED_FILE, config, "bert.")
     expected = best_answers(line, settings.seed)
     words = Words.load(base).fingerprint
     for of_encoder, of_reranker in PRECISIONS:

@@ -28,8 +28,6 @@ def test_without_a_bot_the_exit_code_is_nought(capsys: pytest.CaptureFixture[str
 
 
 def test_a_cache_that_cannot_be_made_is_broken(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    file = tmp_path / "file"
-    file.touch(mode=0o400)
     assert _room(tmp_path / "later" / "models").state is State.FINE
     monkeypatch.setattr("os.access", lambda *_: False)  # root may write everywhere
     broken = _room(tmp_path / "later")

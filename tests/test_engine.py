@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 
-from chatbot.carried import MINILM, NANO_E5, resolve, tensors
+from chatbot.carried import MINILM, NANO_E5, TUNED_FILE, resolve, tensors
 from chatbot.encode import SentenceEncoder
 from chatbot.engine import (
     FLOAT32,
@@ -28,7 +28,7 @@ from chatbot.engine import (
 )
 from chatbot.errors import BotError
 from chatbot.graph import export
-from chatbot.models import TUNED_FILE, save_tuned
+from chatbot.models import save_tuned
 from chatbot.workshop import reranker_over
 from tests.contracts import EncoderContract, RerankerContract
 

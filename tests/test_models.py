@@ -19,10 +19,10 @@ from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 from transformers import AutoTokenizer, BertConfig, BertModel, PreTrainedTokenizerFast, RobertaConfig
 
-from chatbot.carried import MINILM, NANO_E5, NANO_E5_ZH, cache_folder, resolve
+from chatbot.carried import MINILM, NANO_E5, NANO_E5_ZH, TUNED_FILE, cache_folder, resolve
 from chatbot.encode import SentenceEncoder
 from chatbot.errors import BotError, ModelNotFound, Unavailable
-from chatbot.models import TUNED_FILE, fingerprint, load_encoder, reranker_from, save_tuned
+from chatbot.models import fingerprint, load_encoder, reranker_from, save_tuned
 from chatbot.nano import english_or_chinese
 
 WORDS = ["[PAD]", "[UNK]", "where", "is", "my", "parcel"]
