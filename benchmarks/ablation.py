@@ -79,7 +79,9 @@ def ablate(pairs: Sequence[QAPair], dialogues: Sequence[HeldOutDialogue], seed: 
     def learnt(changed: Settings) -> tuple[Learnt, list[Asked]]:
         workshop = LanguageWorkshop(changed.route(language), changed)
         made = learn(language, own, (), (), workshop, changed)
-        return made, ask(made.calibrated(changed.decide), dialogues)
+        bot = made.calibrated(changed.decide)
+        bot.calibration = replace(bot.calibration, early=None)  # every kind of evidence for every question
+        return made, ask(bot, dialogues)
 
     made, asked = learnt(settings)
     rows = {"as it ships": measures(calibrate(made.samples, settings.decide), asked)}

@@ -64,7 +64,7 @@ class Chatbot:
             return Decision(Action.HAND_OVER, 0.0, Reason.UNSURE), {}
         texts = readings(conversation, text)
         (found,) = line.retrieve_read([texts])
-        return decide(found.candidates, line.calibration, later=len(texts) > 1), found.timings
+        return decide(found.candidates, found.judge, later=len(texts) > 1), found.timings
 
     def _say(
         self,

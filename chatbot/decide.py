@@ -7,6 +7,9 @@
     its confidence           p = sigmoid(first . x + bias)           x: score, margin, evidence of the first
     one of three is right    sigmoid(any . x + bias), never below p  says when asking back makes sense
 
+A calibration may have an `early` one, which judges without relevance. Where that one answers or hands over, the
+cross-encoder would hardly ever change the decision and is not asked; where it would ask back, candidates are read.
+
 A message in the middle of a conversation is read several ways (`blend`), which makes weaker evidence of the same
 certainty: it has a `Confidence` of its own.
 
@@ -27,6 +30,7 @@ from chatbot.domain import Action, Candidate, Decision, Reason
 EVIDENCE = ("similarity", "relevance", "lexical", "agreement", "centroid", "answer_similarity", "classified")
 SIGNS = ("score", "margin", "lead", *EVIDENCE)  # what a confidence is made of: x above
 OFFERED = 3  # questions in a "did you mean"
+REASONS = {Action.ANSWER: Reason.CONFIDENT, Action.CLARIFY: Reason.AMBIGUOUS, Action.HAND_OVER: Reason.UNSURE}
 
 Floats = NDArray[np.float64]
 
@@ -50,6 +54,12 @@ class Confidence:
         first = expit(signs @ np.asarray(self.first) + self.first_bias)
         return first, np.maximum(first, expit(signs @ np.asarray(self.any) + self.any_bias))
 
+    def action(self, first: float, among: float) -> Action:
+        """What is done at these two probabilities."""
+        if first >= self.answer_threshold:
+            return Action.ANSWER
+        return Action.CLARIFY if among >= self.clarify_threshold else Action.HAND_OVER
+
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
@@ -62,6 +72,7 @@ class Calibration:
     later: Confidence  # of one that is read together with what was said before
     matching: tuple[float, float, float] = (20.0, 0.5, -17.0)  # similarity, relevance, bias: same meaning?
     fitted_on: int = 0  # held-out questions behind these numbers; 0: the shipped default
+    early: "Calibration | None" = None  # judges before the cross-encoder has read (learn/early.py)
 
     def score(self, evidence: Floats) -> Floats:
         """Ranking scores [n] of evidence [n, len(EVIDENCE)]."""
@@ -76,8 +87,10 @@ class Calibration:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "Calibration":
-        plain = _tuples(values)
-        return cls(**plain | {name: Confidence(**_tuples(values[name])) for name in ("alone", "later")})
+        parts: dict[str, Any] = {name: Confidence(**_tuples(values[name])) for name in ("alone", "later")}
+        if values.get("early") is not None:
+            parts["early"] = cls.from_json(values["early"])
+        return cls(**_tuples(values) | parts)
 
 
 def _tuples(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -136,12 +149,8 @@ def decide(candidates: Sequence[Candidate], calibration: Calibration, later: boo
         return Decision(Action.HAND_OVER, 0.0, Reason.UNSURE)
     confidence = calibration.later if later else calibration.alone
     first, among = (float(p[0]) for p in confidence.of(signs(evidence(candidates), calibration)[None]))
-    judged = _with_confidence(candidates, first, among)
-    if first >= confidence.answer_threshold:
-        return Decision(Action.ANSWER, first, Reason.CONFIDENT, judged)
-    if among >= confidence.clarify_threshold:
-        return Decision(Action.CLARIFY, first, Reason.AMBIGUOUS, judged)
-    return Decision(Action.HAND_OVER, first, Reason.UNSURE, judged)
+    action = confidence.action(first, among)
+    return Decision(action, first, REASONS[action], _with_confidence(candidates, first, among))
 
 
 def _with_confidence(candidates: Sequence[Candidate], first: float, among: float) -> tuple[Candidate, ...]:

@@ -98,8 +98,9 @@ class Conversation:
 class Candidate:
     """One stored answer with the evidence that it answers the question.
 
-    `pair` is the historical question of this answer that came closest. `score` is the fused ranking score
-    that candidates are sorted by; `confidence` is the probability that this answer is right.
+    `pair` is the historical question of this answer that came closest. `relevance` is 0 where the cross-encoder
+    read nothing. `score` is the fused ranking score that candidates are sorted by; `confidence` is the probability
+    that this answer is right.
     """
 
     pair: QAPair

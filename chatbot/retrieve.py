@@ -3,17 +3,19 @@
 A `Retriever` serves one language. Three searches find answers that may fit (vectors of historical questions,
 words of historical questions, vectors of the answers' own texts); the pairs of one `answer_id` are aggregated
 into one `Candidate` with seven kinds of evidence; the cross-encoder reads the question beside the best pairs of
-the most promising answers; the calibration's fusion sorts. Pairs can be added and removed between two questions.
+the most promising answers, unless the decision is clear without it; the calibration's fusion sorts. Pairs can be
+added and removed between two questions.
 """
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 from time import perf_counter
 
 import numpy as np
 
-from chatbot.decide import EVIDENCE, Calibration, blend, evidence
+from chatbot.decide import EVIDENCE, Calibration, evidence
 from chatbot.domain import (
     Candidate,
     Classifier,
@@ -22,10 +24,10 @@ from chatbot.domain import (
     QAPair,
     Reranker,
     Rows,
-    Scores,
     VectorIndex,
     Vectors,
 )
+from chatbot.rank import Found, blended, judge, ranked, read
 from chatbot.settings import Retrieve
 from chatbot.table import AnswerTable, first_seen, votes
 from chatbot.text import clean
@@ -38,9 +40,11 @@ Accepts = Callable[[QAPair], bool]
 
 @dataclass(frozen=True, slots=True)
 class Retrieved:
-    """What was found for one question, best first, and the milliseconds that each step took for the batch."""
+    """What was found for one question, best first, by which calibration it is to be judged, and the milliseconds
+    that each step took for the batch."""
 
     candidates: tuple[Candidate, ...]
+    judge: Calibration
     timings: Mapping[str, float]
 
 
@@ -166,21 +170,34 @@ class Retriever:
             unseen = [frozenset[int]()] * len(forms) if hidden is None else hidden
             each = [rows for rows, readings in zip(unseen, forms, strict=True) for _ in readings]
             found = iter(self._gather(flat, vectors, where, each))
-        gathered = [self._blended([next(found) for _ in readings]) for readings in forms]
+        most = self.settings.answers
+        gathered = [blended([next(found) for _ in readings], self.calibration, most) for readings in forms]
         searched = perf_counter()
+        judges = [self.calibration] * len(gathered)
         if self.reranker is not None:
-            self._rerank([readings[0] for readings in forms], gathered)
+            judges = [judge(f, self.calibration, later=len(r) > 1) for f, r in zip(gathered, forms, strict=True)]
+            unclear = [i for i, judged in enumerate(judges) if judged is self.calibration]
+            read(
+                self.reranker,
+                [forms[i][0] for i in unclear],
+                [gathered[i] for i in unclear],
+                self.settings.rerank_answers,
+                partial(form, casefold=self.casefold),
+            )
         scored = perf_counter()
         timings = {
             "encode": 1000 * (encoded - start),
             "search": 1000 * (searched - encoded),
             "rerank": 1000 * (scored - searched),
         }
-        return [Retrieved(self._sorted(found), timings) for found in gathered]
+        return [
+            Retrieved(ranked(found, judged), judged, timings)
+            for found, judged in zip(gathered, judges, strict=True)
+        ]
 
     def _gather(
         self, forms: Sequence[str], vectors: Vectors, where: Accepts | None, hidden: Sequence[frozenset[int]]
-    ) -> list[list["_Found"]]:
+    ) -> list[list[Found]]:
         table, take, more = self.table, self.settings, max(map(len, hidden), default=0)
         among, refused = None, frozenset[int]()
         if where is not None:
@@ -210,7 +227,7 @@ class Retriever:
         answer_ids: Sequence[str],
         unseen: frozenset[int],
         classified: Mapping[str, float],
-    ) -> list["_Found"]:
+    ) -> list[Found]:
         """The pairs that came up, by answer, with every kind of evidence but relevance; the best answers only.
         What the classifier does not know, such as an answer that came later, gets what speaks neither for nor
         against it; so does all where something is hidden that it has learnt."""
@@ -239,7 +256,7 @@ class Retriever:
         centroids = np.stack([self._sum(a, unseen) for a in chosen])
         central = (centroids @ vector) / np.maximum(np.linalg.norm(centroids, axis=1), 1e-9)
         found = [
-            _Found(
+            Found(
                 Candidate(
                     pair=table.pairs[by_answer[answer_id][0]],
                     similarity=similarity[by_answer[answer_id][0]],
@@ -264,46 +281,6 @@ class Retriever:
         total = self.table.sums[answer_id]
         gone = sorted(unseen.intersection(self.table.rows[answer_id])) if unseen else []
         return total - self.questions.vectors(np.array(gone)).sum(0) if gone else total
-
-    def _blended(self, readings: Sequence[list["_Found"]]) -> list["_Found"]:
-        """The findings of several readings as those of one message; the best answers only."""
-        if len(readings) == 1:
-            return readings[0]
-        readable = {f.candidate.pair.answer_id: f.readable for found in reversed(readings) for f in found}
-        blended = blend([[f.candidate for f in found] for found in readings], self.calibration)
-        return [_Found(c, readable[c.pair.answer_id]) for c in blended[: self.settings.answers]]
-
-    def _rerank(self, forms: Sequence[str], gathered: list[list["_Found"]]) -> None:
-        """Let the cross-encoder read the pairs of the most promising answers, all of the batch in one call. The
-        least relevance that it finds for a text stands in for the answers that it does not read."""
-        assert self.reranker is not None
-        read = [found[: self.settings.rerank_answers] for found in gathered]
-        questions = [text for text, found in zip(forms, read, strict=True) for f in found for _ in f.readable]
-        texts = [form(pair.question, self.casefold) for found in read for f in found for pair in f.readable]
-        relevances: Scores = self.reranker.score(questions, texts)
-        position = 0
-        for found, every in zip(read, gathered, strict=True):
-            for f in found:
-                scores = relevances[position : position + len(f.readable)]
-                position += len(f.readable)
-                best = int(scores.argmax())
-                f.candidate = replace(f.candidate, pair=f.readable[best], relevance=float(scores[best]))
-            least = min((f.candidate.relevance for f in found), default=0.0)
-            for f in every[len(found) :]:
-                f.candidate = replace(f.candidate, relevance=least)
-
-    def _sorted(self, found: Sequence["_Found"]) -> tuple[Candidate, ...]:
-        scores = self.calibration.score(evidence([f.candidate for f in found])).tolist()
-        scored = [replace(f.candidate, score=score) for f, score in zip(found, scores, strict=True)]
-        return tuple(sorted(scored, key=lambda c: (-c.score, c.pair.answer_id)))
-
-
-@dataclass(slots=True)
-class _Found:
-    """A candidate on its way, and the pairs of its answer that the cross-encoder shall read."""
-
-    candidate: Candidate
-    readable: list[QAPair]
 
 
 def form(text: str, casefold: bool) -> str:

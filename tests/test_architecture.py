@@ -35,7 +35,7 @@ LAYERS = {
         "journal",
         "bundle",
     },
-    "flow": {"retrieve", "converse"},
+    "flow": {"retrieve", "rank", "converse"},
     "offline": {"learn", "insight"},
     "outside": {"ui", "assemble", "make", "line", "workshop", "doctor", "commands", "__main__", "app"},
 }

@@ -7,6 +7,7 @@ is the same and 1/2 where it is another one. A text with none of them is (0, 0, 
 import math
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -211,6 +212,40 @@ class TestReranking:
         found = ask(line(*pairs, reranker=reranker, level=level, rerank_answers=2), "parcel")
         assert sorted(reranker.read) == [("parcel", "parcel x"), ("parcel", "parcel x y")]
         assert [c.relevance for c in found] == [0, -1, -1]  # the last is REFUND's, which was not read
+
+    @pytest.mark.parametrize(
+        ("answer_threshold", "clarify_threshold", "is_read"),
+        [(0.5, -1.0, False), (1.1, 1.1, False), (1.1, -1.0, True)],
+    )
+    def test_what_is_decided_early_is_not_read(
+        self, answer_threshold: float, clarify_threshold: float, is_read: bool
+    ) -> None:
+        early = calibration(
+            {"similarity": 1}, answer_threshold=answer_threshold, clarify_threshold=clarify_threshold
+        )
+        level = replace(calibration({"relevance": 1}), early=early)
+        reranker = FakeReranker()
+        (found,) = line(PARCEL, REFUND, reranker=reranker, level=level).retrieve(["parcel"])
+        assert found.judge is (level if is_read else early)
+        assert bool(reranker.read) is is_read
+        assert [c.pair.answer_id for c in found.candidates] == ["A1", "A2"]
+        assert [c.relevance == 0 for c in found.candidates] == [not is_read] * 2
+        assert found.candidates[0].score == pytest.approx(-2 if is_read else 1)  # one word shared, three not
+
+    def test_of_a_batch_only_the_unclear_are_read(self) -> None:
+        early = calibration(
+            {"similarity": 1}, {"similarity": 100}, -85, answer_threshold=0.5, clarify_threshold=-1
+        )
+        level = replace(calibration({"relevance": 1}), early=early)
+        reranker = FakeReranker()
+        clear, unclear = line(PARCEL, REFUND, reranker=reranker, level=level).retrieve(["parcel", "hello"])
+        assert (clear.judge, unclear.judge) == (early, level)
+        assert {question for question, _ in reranker.read} == {"hello"}
+
+    def test_without_a_cross_encoder_nothing_is_early(self) -> None:
+        level = replace(BY_SIMILARITY, early=BY_SIMILARITY)
+        (found,) = line(PARCEL, level=level).retrieve(["parcel"])
+        assert found.judge is level
 
     def test_without_a_cross_encoder_relevance_is_nought(self) -> None:
         assert [c.relevance for c in ask(line(PARCEL, REFUND), "parcel")] == [0, 0]

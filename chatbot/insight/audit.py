@@ -173,7 +173,7 @@ def _replay(line: Retriever, hidden: Mapping[int, frozenset[int]], title: str) -
             asked = [line.table.pairs[row] for row in batch]
             found = line.retrieve([pair.question for pair in asked], hidden=[hidden[row] for row in batch])
             for pair, one in zip(asked, found, strict=True):
-                decision = decide(one.candidates, line.calibration)
+                decision = decide(one.candidates, one.judge)
                 first = decision.candidates[0].pair if decision.candidates else pair
                 if first.answer_id != pair.answer_id:
                     wrong, sure = (first.answer_id, first.question), round(decision.confidence, 4)

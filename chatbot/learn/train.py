@@ -5,7 +5,8 @@
               that encoder (learn/relevance.py)
     sample    what this bot makes of the held-out questions                            (learn/folds.py)
     finish    go on a little with all pairs
-    calibrate fusion, confidence and thresholds from the samples, and from dialogues   (learn/calibrate.py)
+    calibrate fusion, confidence and thresholds from the samples, and from dialogues   (learn/calibrate.py), and
+              when the cross-encoder need not be asked                                 (learn/early.py)
 
 Models come from a `Workshop` that is passed in, so nothing here knows a model's name or an index library.
 """
@@ -24,6 +25,7 @@ import numpy as np
 from chatbot.domain import Encoder, HeldOutDialogue, Match, QAPair, Reranker, Vectors
 from chatbot.learn.calibrate import PRIOR, Sample, calibrate
 from chatbot.learn.contrastive import TrainableEncoder, tune_encoder
+from chatbot.learn.early import early
 from chatbot.learn.folds import Split, heard, samples, split
 from chatbot.learn.loop import Watch
 from chatbot.learn.matching import compare, fit, from_pairs
@@ -118,7 +120,8 @@ class Learnt:
 
     def calibrated(self, settings: Decide) -> Retriever:
         calibration = calibrate(self.samples, settings, self.heard)
-        self.retriever.calibration = replace(calibration, matching=self.matching)
+        first = early(calibration, self.samples, settings, self.heard)
+        self.retriever.calibration = replace(calibration, matching=self.matching, early=first)
         return self.retriever
 
 

@@ -122,7 +122,11 @@ def evidence(chat: Chat) -> str:
     head = "".join(f"<th>{column}</th>" for column in words.columns)
     rows = "".join(
         f"<tr><td>{plain(c.pair.answer_id)}</td><td>{plain(quoted(c.pair.question))}</td>"
-        f"<td>{c.similarity:.2f}</td><td>{c.relevance:.1f}</td><td>{c.confidence:.0%}</td></tr>"
+        f"<td>{c.similarity:.2f}</td><td>{_read(c.relevance)}</td><td>{c.confidence:.0%}</td></tr>"
         for c in decision.candidates[:LISTED]
     )
     return f'{summary}<div class="scroll"><table><tr>{head}</tr>{rows}</table></div>'
+
+
+def _read(relevance: float) -> str:
+    return f"{relevance:.1f}" if relevance else "–"

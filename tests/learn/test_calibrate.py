@@ -179,7 +179,7 @@ class TestFit:
         fitted = calibrate(drawn(30, seed=5), SETTINGS)
         numbers = [astuple(fitted)]
         for value in numbers:
-            assert type(value) in (float, int, bool, tuple)
+            assert type(value) in (float, int, bool, tuple) or value is None
             numbers += value if isinstance(value, tuple) else ()
         assert Calibration.from_json(fitted.as_json()) == fitted
 

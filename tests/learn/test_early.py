@@ -1,0 +1,109 @@
+"""What is decided before the cross-encoder reads is what it would have decided."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from chatbot.decide import EVIDENCE, Calibration, signs
+from chatbot.domain import Action
+from chatbot.learn.calibrate import Sample, calibrate
+from chatbot.learn.early import CHANGED, NEVER, beyond, early
+from chatbot.settings import Decide
+from tests.learn.test_calibrate import RELEVANCE, drawn
+
+SETTINGS = Decide(target_precision=0.9, out_of_scope_share=0.3, clarify_precision=0.8)
+
+
+def outcome(sample: Sample, calibration: Calibration) -> tuple[Action, int]:
+    order = np.argsort(-calibration.score(sample.evidence), kind="stable")
+    confidence = calibration.later if sample.later else calibration.alone
+    first, among = (float(p[0]) for p in confidence.of(signs(sample.evidence[order], calibration)[None]))
+    return confidence.action(first, among), int(order[0])
+
+
+def unread(sample: Sample) -> Sample:
+    evidence = sample.evidence.copy()
+    evidence[:, RELEVANCE] = 0
+    return replace(sample, evidence=evidence)
+
+
+class TestEarly:
+    @pytest.mark.parametrize(("relevance", "least"), [(0.3, 0.3), (1.0, 0.1), (3.0, 0.01)])
+    def test_fresh_questions_are_seldom_decided_otherwise(self, relevance: float, least: float) -> None:
+        """The promise: each threshold lets one question in a hundred differ, on average over all samples."""
+        otherwise, decided = [], []
+        for seed in range(3):
+            fitted = calibrate(samples := drawn(400, seed, relevance=relevance), SETTINGS)
+            first = early(fitted, samples, SETTINGS)
+            for sample in drawn(400, seed + 100, relevance=relevance):
+                if first is None:
+                    continue
+                before, after = outcome(unread(sample), first), outcome(sample, fitted)
+                decided.append(before[0] is not Action.CLARIFY)
+                same = before == after if before[0] is Action.ANSWER else before[0] is after[0]
+                otherwise.append(decided[-1] and not same)
+        assert np.mean(otherwise) <= 2 * CHANGED
+        assert np.mean(decided) > least
+
+    def test_the_less_the_cross_encoder_says_the_more_is_decided_without_it(self) -> None:
+        shares = []
+        for relevance in (0.1, 5.0):
+            fitted = calibrate(samples := drawn(600, 3, relevance=relevance), SETTINGS)
+            first = early(fitted, samples, SETTINGS)
+            decided = [first and outcome(unread(s), first)[0] is not Action.CLARIFY for s in samples]
+            shares.append(np.mean([bool(one) for one in decided]))
+        assert shares[0] > shares[1] + 0.2
+
+    def test_each_kind_of_message_has_its_own_thresholds(self) -> None:
+        alone, later = drawn(400, 1), [replace(sample, later=True) for sample in drawn(50, 2)]
+        fitted = calibrate(alone, SETTINGS, later)
+        first = early(fitted, alone, SETTINGS, later)
+        assert first is not None and first.alone.answer_threshold < 1
+        assert (first.later.answer_threshold, first.later.clarify_threshold) == (NEVER, -NEVER)  # 50 are too few
+
+    def test_it_travels_with_its_calibration(self) -> None:
+        fitted = calibrate(samples := drawn(400, 1), SETTINGS)
+        whole = replace(fitted, early=early(fitted, samples, SETTINGS))
+        assert whole.early is not None
+        assert Calibration.from_json(json.loads(json.dumps(whole.as_json()))) == whole
+
+    def test_too_few_questions_decide_nothing(self) -> None:
+        fitted = calibrate(samples := drawn(90, 1), SETTINGS)
+        assert early(fitted, samples, SETTINGS) is None
+
+    def test_a_guarantee_holds_for_what_was_read(self) -> None:
+        settings = SETTINGS.model_copy(update={"risk": 0.2})
+        fitted = calibrate(samples := drawn(400, 1), settings)
+        assert early(fitted, samples, settings) is None
+
+    def test_where_no_cross_encoder_has_read_there_is_nothing_to_save(self) -> None:
+        samples = [unread(sample) for sample in drawn(400, 1)]
+        assert early(calibrate(samples, SETTINGS), samples, SETTINGS) is None
+
+    def test_no_samples(self) -> None:
+        empty = Sample(np.zeros((0, len(EVIDENCE))), (), False)
+        for samples in ([], [empty]):
+            assert early(calibrate(samples, SETTINGS), samples, SETTINGS) is None
+
+
+class TestBeyond:
+    def differing(self, *places: int) -> np.ndarray:
+        return np.isin(np.arange(1000), places)
+
+    def test_as_many_as_the_bound_allows(self) -> None:
+        sureness = np.arange(1000) / 1000
+        assert beyond(sureness, self.differing()) == 0
+        assert beyond(sureness, self.differing(*range(9))) == 0  # (9 + 1) / 1001 <= 0.01
+        assert beyond(sureness, self.differing(*range(10))) == pytest.approx(0.001)  # 9 of them at or above
+
+    def test_equals_are_decided_alike(self) -> None:
+        sureness = np.repeat([0.1, 0.5, 0.9], [300, 300, 400])
+        assert beyond(sureness, self.differing(*range(300, 320))) == pytest.approx(0.9)
+
+    def test_never(self) -> None:
+        assert beyond(np.ones(1000), np.ones(1000, dtype=bool)) == NEVER
+        assert beyond(np.ones(98), np.zeros(98, dtype=bool)) == NEVER  # 1 / 99 is above it
+        assert beyond(np.ones(99), np.zeros(99, dtype=bool)) == 1
+        assert beyond(np.zeros(0), np.zeros(0, dtype=bool)) == NEVER
