@@ -183,15 +183,20 @@ def ask(options: argparse.Namespace) -> int:
 
 def serve(options: argparse.Namespace) -> int:
     from chatbot.assemble import load_bot
+    from chatbot.converse import Chatbot
+
+    def loaded() -> Chatbot:
+        bot = load_bot(options.index)
+        for line in bot.lines.values():
+            line.retrieve(["hello"])  # whatever is made on first use is made before the first customer comes
+        return bot
 
     with ThreadPoolExecutor(1) as beside:  # reading the models and importing the page's libraries take as long
-        loading = beside.submit(load_bot, options.index)
+        loading = beside.submit(loaded)
         from chatbot.journal import SqlJournal
         from chatbot.ui.chat import build_page
         from chatbot.ui.launch import launch
     bot = loading.result()
-    for line in bot.lines.values():
-        line.retrieve(["hello"])  # whatever is made on first use is made before the first customer comes
     journal = SqlJournal.connect(
         options.journal if options.journal is not None else options.index / "journal.sqlite"
     )

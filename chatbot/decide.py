@@ -19,7 +19,7 @@ what is found when nothing fits; that makes numbers of different encoders compar
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,6 +91,13 @@ class Calibration:
         if values.get("early") is not None:
             parts["early"] = cls.from_json(values["early"])
         return cls(**_tuples(values) | parts)
+
+
+class Calibrated(Protocol):
+    """Whatever knows how sure to be, such as one language of a bot."""
+
+    @property
+    def calibration(self) -> Calibration: ...
 
 
 def _tuples(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,14 +12,15 @@ eight bits they depend on the list itself, in the third digit, since activations
 """
 
 import hashlib
+import mmap
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from functools import cache
 from itertools import groupby
 from pathlib import Path
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import onnxruntime
@@ -93,9 +94,7 @@ class Words:
             matrix = _mapped(weights)
         except Exception as cause:  # tokenizers raises bare Exceptions
             raise BotError(f"the base model in {folder} cannot be read: {cause}") from cause
-        digest = hashlib.sha256(text.read_bytes())
-        digest.update(cast(Any, matrix))
-        return cls(tokenizer, matrix, digest.hexdigest()[:16])
+        return cls(tokenizer, matrix, _fingerprint(text, weights))
 
     def tokens(self, texts: Sequence[str]) -> list[Ids]:
         """Ids of each text, without special tokens; those not remembered in one call of the tokenizer."""
@@ -264,10 +263,30 @@ def int8_is_exact() -> bool:
 
 def _mapped(weights: Path) -> Vectors:
     """The word embeddings of a safetensors file, mapped: float32 [vocabulary, width]."""
-    (about,) = [about for name, about in tensors(weights).items() if name.endswith(FROZEN)]
+    about = _frozen(weights)
     if about["dtype"] != "F32":
         raise ValueError(f"{weights} has its word embeddings in {about['dtype']}, not in F32")
     return np.memmap(weights, np.float32, "r", about["data_offsets"][0], tuple(about["shape"]))
+
+
+def _frozen(weights: Path) -> Mapping[str, Any]:
+    (about,) = [about for name, about in tensors(weights).items() if name.endswith(FROZEN)]
+    return about
+
+
+def _fingerprint(tokenizer: Path, weights: Path) -> str:
+    """16 hexadecimal digits of what a base model's tokenizer and word embeddings are. They are read through a map
+    of their own, which is gone afterwards: of the lasting one only the rows that are used shall be in memory."""
+    digest = hashlib.sha256(tokenizer.read_bytes())
+    start, end = _frozen(weights)["data_offsets"]
+    with (
+        weights.open("rb") as file,
+        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as whole,
+        memoryview(whole) as view,
+        view[start:end] as words,
+    ):
+        digest.update(words)
+    return digest.hexdigest()[:16]
 
 
 def _rows(texts: Sequence[Ids]) -> Iterator[list[Ids]]:

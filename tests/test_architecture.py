@@ -60,7 +60,7 @@ ONLY_IN = {
     "bm25s": {"chatbot.lexical"},
     "rjieba": {"chatbot.lexical"},
     "sqlalchemy": {"chatbot.journal"},
-    "gradio": {"chatbot.ui.chat", "chatbot.ui.launch"},
+    "gradio": {"chatbot.ui.stubless"},
     "matplotlib": {"chatbot.insight.report", "chatbot.learn.curves"},
 }
 # ui.launch prints the address that is served, once
@@ -139,13 +139,39 @@ def test_nothing_is_swallowed_or_printed(module: str) -> None:
             assert module in MAY_PRINT, f"{module}, line {node.lineno}: a print"
 
 
-def test_the_answering_line_and_the_command_line_load_no_model_library() -> None:
-    heavy = ("torch", "transformers", "faiss", "sentence_transformers", "gradio", "sqlalchemy", "bm25s")
-    program = (
-        f"import sys, chatbot.converse, chatbot.__main__; print([name for name in {heavy} if name in sys.modules])"
-    )
+@pytest.mark.parametrize(
+    ("modules", "heavy"),
+    [
+        (
+            "chatbot.converse, chatbot.__main__",
+            ("torch", "transformers", "faiss", "sentence_transformers", "gradio", "sqlalchemy", "bm25s"),
+        ),
+        (  # what a service imports before its page is there
+            "chatbot.assemble, chatbot.journal, chatbot.ui.chat, chatbot.ui.launch",
+            ("torch", "transformers", "sentence_transformers", "sklearn", "matplotlib", "onnx"),
+        ),
+    ],
+)
+def test_what_takes_long_to_import_is_not_imported(modules: str, heavy: tuple[str, ...]) -> None:
+    program = f"import sys, {modules}; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=ROOT)
     assert (done.stdout, done.stderr) == ("[]\n", "")
+
+
+def test_importing_the_page_writes_no_type_stubs() -> None:
+    """What Gradio does for editors is half of its import, and fails on a read-only installation."""
+    program = (
+        "import inspect, pathlib\n"
+        "read, real, getfile = [], pathlib.Path.read_text, inspect.getfile\n"
+        "def read_text(self, *a, **k):\n"
+        "    read.append(self.name)\n"
+        "    return real(self, *a, **k)\n"
+        "pathlib.Path.read_text = read_text\n"
+        "import chatbot.ui.chat\n"
+        "print([name for name in read if name in ('chatbot.py', 'chatbot.pyi')], inspect.getfile is getfile)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=ROOT)
+    assert (done.stdout, done.stderr) == ("[] True\n", "")
 
 
 class TestOffline:

@@ -15,8 +15,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.font_manager import fontManager
 
-from chatbot.decide import Floats
-from chatbot.learn.evaluate import BINS, Line, Prediction, equal_parts
+from chatbot.decide import Calibrated, Floats
+from chatbot.learn.evaluate import BINS, Prediction, equal_parts
 
 BLUE, GREY, RED = "#2563eb", "#94a3b8", "#dc2626"
 LATIN = "DejaVu Sans"  # comes with matplotlib
@@ -99,7 +99,7 @@ def _drawn(told: Floats, good: Floats, threshold: float | None, name: str, label
     return picture.getvalue()
 
 
-def save(folder: Path, predictions: Sequence[Prediction], lines: Mapping[str, Line]) -> None:
+def save(folder: Path, predictions: Sequence[Prediction], lines: Mapping[str, Calibrated]) -> None:
     """One picture a language, `curves-LANGUAGE.png`, of an evaluation's turns."""
     for language in sorted({p.language for p in predictions} & lines.keys()):
         own = [p for p in predictions if p.language == language]

@@ -17,14 +17,14 @@ from dataclasses import astuple, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from time import perf_counter
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import matthews_corrcoef, roc_auc_score
 from tqdm import tqdm
 
-from chatbot.decide import Calibration
+from chatbot.decide import Calibrated
 from chatbot.domain import Action, Conversation, HeldOutDialogue, HeldOutTurn, Responder, Role, Turn
 
 BINS = 15
@@ -178,14 +178,7 @@ def measures(predictions: Sequence[Prediction]) -> dict[str, Any]:
     }
 
 
-class Line(Protocol):
-    """What a bot says of its own confidence in one language."""
-
-    @property
-    def calibration(self) -> Calibration: ...
-
-
-def stated_risks(lines: Mapping[str, Line], predictions: Sequence[Prediction]) -> dict[str, Any]:
+def stated_risks(lines: Mapping[str, Calibrated], predictions: Sequence[Prediction]) -> dict[str, Any]:
     """Of the answers given, how many the bot said may be wrong, whether it promised that, and how many were."""
     found = {}
     for language, line in lines.items():

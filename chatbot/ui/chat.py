@@ -14,13 +14,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-import gradio as gr
-
 from chatbot.converse import said
+from chatbot.decide import Calibrated
 from chatbot.domain import Action, Journal, Responder
 from chatbot.errors import ChatbotError
-from chatbot.learn.evaluate import Line
 from chatbot.ui.show import Chat, Exchange, answer_text, bubble, bubbles, clipped, evidence, note, plain, quoted
+from chatbot.ui.stubless import gr
 from chatbot.ui.trust import trust
 from chatbot.ui.words import WORDS, preferred, spoken
 
@@ -89,7 +88,7 @@ def build_page(
     company: str,
     examples: Mapping[str, Sequence[str]],
     languages: Sequence[str],
-    lines: Mapping[str, Line] | None = None,
+    lines: Mapping[str, Calibrated] | None = None,
 ) -> gr.Blocks:
     """The chat page of `company`. `examples` are questions to start with, by language; `languages` are the bot's,
     and those that the page has words for can be chosen (English when it has none of them). `lines` tell how far

@@ -6,9 +6,8 @@ In: a page of Gradio blocks. Out: the page at an address, and nothing loaded fro
 from pathlib import Path
 from typing import Any
 
-import gradio as gr
-
 from chatbot.errors import UserError
+from chatbot.ui.stubless import gr
 
 FONTS = ("system-ui", "PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", "sans-serif")
 

@@ -7,15 +7,15 @@ held-out questions that the thresholds were set on (learn/curves.py); nothing is
 import base64
 from collections.abc import Mapping
 
-from chatbot.learn.evaluate import Line
+from chatbot.decide import Calibrated
 from chatbot.ui.words import WORDS, Words
 
 
-def trust(lines: Mapping[str, Line], words: Words) -> str:
+def trust(lines: Mapping[str, Calibrated], words: Words) -> str:
     return "".join(_of(language, line, words) for language, line in sorted(lines.items()))
 
 
-def _of(language: str, line: Line, words: Words) -> str:
+def _of(language: str, line: Calibrated, words: Words) -> str:
     from chatbot.learn.curves import Labels, draw  # matplotlib takes half a second to import
 
     name = WORDS[language].name if language in WORDS else language
