@@ -109,6 +109,9 @@ class TestWhatIsDrawn:
         assert "<strong>Answered</strong> The best answer is confident enough." in drawn
         assert "9 ms (rerank 8.5)" in drawn
         assert "<td>A1</td><td>How &lt;long>?</td><td>0.88</td><td>2.5</td><td>90%</td>" in drawn
+        unread = replace(decision, candidates=(replace(decision.candidates[0], relevance=0.0),))
+        drawn = evidence(Chat(exchanges=(Exchange("How long?", replace(reply, decision=unread)),)))
+        assert "<td>0.88</td><td>–</td><td>90%</td>" in drawn  # decided before the cross-encoder read
         assert ENGLISH.nothing_yet in evidence(Chat())
         assert ENGLISH.no_candidates in evidence(Chat(exchanges=(Exchange("boom"),)))
 
