@@ -1,4 +1,4 @@
-"""From the answers that a search found to candidates in order: blend, judge early, read, rank. Pure.
+"""From the answers that a search found to candidates in order: blend, judge early, read, rank.
 
 In: `Found`s with all evidence but relevance, of one message read one way or several. Out: the same with relevance
 where the cross-encoder has to read, and `Candidate`s best first. retrieve.py calls these one after the other.
