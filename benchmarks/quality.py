@@ -10,11 +10,13 @@
 A set that has its result already is left alone, so an interrupted run goes on where it stopped; `--again`
 measures anew. `--matches NAME=FILE` gives a set labelled question pairs to learn from, but for those that hold a
 text of its dialogues, as NAME-matches. `--untrained` measures `chatbot build` instead of `chatbot train`, as
-NAME-untrained.
+NAME-untrained. `--bots DIR` keeps the bots there, and `--bots DIR --kept --again` measures those that it kept
+once more, after a change that no training sees.
 """
 
 import argparse
 import hashlib
+import json
 import random
 import sys
 import tempfile
@@ -94,7 +96,8 @@ def main() -> int:
                 found = measure_matching(index, options.sets / name.removesuffix("=match") / "train.tsv")
             else:
                 given = [Path(matches[name])] if name in matches else []
-                found = measure(index, sets[name], given, options.untrained)
+                made_in = json.loads(result.read_text("utf-8"))["made_in_seconds"] if options.kept else None
+                found = measure(index, sets[name], given, options.untrained, made_in)
         option = "--untrained " if options.untrained else f"--matches {name}=FILE " if name in matches else ""
         place = "" if name == "demo" else "--sets DIR "
         command = f"python benchmarks/quality.py {option}{place}{name}"
@@ -116,14 +119,19 @@ def find_sets(folder: Path | None, names: Sequence[str]) -> dict[str, Set]:
     return sets
 
 
-def measure(index: Path, files: Set, given: list[Path], untrained: bool) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Metrics of the bot made from a set in `index`, and what they were measured on."""
+def measure(
+    index: Path, files: Set, given: list[Path], untrained: bool, made_in: float | None
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Metrics of the bot made from a set in `index`, and what they were measured on. A bot that was `made_in` so
+    many seconds is there already."""
     settings = Settings.load(files.profile).aiming_at(files.precision)
     pairs = files.read_pairs()
     templates = files.pairs[0].with_name("templates.toml")
     worded = Templates.load(templates) if templates.exists() else Templates()
     start = perf_counter()
-    if untrained:
+    if made_in is not None:
+        start -= made_in
+    elif untrained:
         build_bot(pairs, worded, settings, index)
     else:
         told = {turn.text for dialogue in read_dialogues(files.dialogues) for turn in dialogue.turns}
@@ -189,6 +197,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--bots", type=Path, metavar="DIR", help="keep the bots here instead of throwing them away"
     )
+    parser.add_argument("--kept", action="store_true")
     parser.add_argument("--untrained", action="store_true")
     parser.add_argument("--again", action="store_true")
     return parser.parse_args()

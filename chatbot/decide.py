@@ -7,8 +7,8 @@
     its confidence           p = sigmoid(first . x + bias)           x: score, margin, evidence of the first
     one of three is right    sigmoid(any . x + bias), never below p  says when asking back makes sense
 
-A calibration may have an `early` one, which judges without relevance. Where that one answers or hands over, the
-cross-encoder would hardly ever change the decision and is not asked; where it would ask back, candidates are read.
+A calibration may have an `early` one, which judges without relevance. Where that one answers, the cross-encoder
+would hardly ever change the answer and is not asked.
 
 A message in the middle of a conversation is read several ways (`blend`), which makes weaker evidence of the same
 certainty: it has a `Confidence` of its own.

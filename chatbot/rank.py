@@ -29,12 +29,12 @@ def blended(readings: Sequence[list[Found]], calibration: Calibration, most: int
 
 
 def judge(found: Sequence[Found], calibration: Calibration, later: bool) -> Calibration:
-    """What the decision is to be made by: the early calibration where it decides, else the whole one, which needs
+    """What the decision is to be made by: the early calibration where it answers, else the whole one, which needs
     relevance."""
     early = calibration.early
-    if early is None or decide(ranked(found, early), early, later).action is Action.CLARIFY:
-        return calibration
-    return early
+    if early is not None and decide(ranked(found, early), early, later).action is Action.ANSWER:
+        return early
+    return calibration
 
 
 def read(

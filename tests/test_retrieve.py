@@ -215,9 +215,9 @@ class TestReranking:
 
     @pytest.mark.parametrize(
         ("answer_threshold", "clarify_threshold", "is_read"),
-        [(0.5, -1.0, False), (1.1, 1.1, False), (1.1, -1.0, True)],
+        [(0.5, 0.5, False), (1.1, 1.1, True), (1.1, -1.0, True)],
     )
-    def test_what_is_decided_early_is_not_read(
+    def test_what_is_answered_early_is_not_read(
         self, answer_threshold: float, clarify_threshold: float, is_read: bool
     ) -> None:
         early = calibration(

@@ -30,38 +30,40 @@ def unread(sample: Sample) -> Sample:
 
 
 class TestEarly:
-    @pytest.mark.parametrize(("relevance", "least"), [(0.3, 0.3), (1.0, 0.1), (3.0, 0.0)])
-    def test_fresh_questions_are_seldom_decided_otherwise(self, relevance: float, least: float) -> None:
-        """The promise: each threshold lets one question in a hundred differ, on average over all samples."""
-        otherwise, decided = [], []
+    @pytest.mark.parametrize(("relevance", "least"), [(0.3, 0.15), (1.0, 0.05), (3.0, 0.0)])
+    def test_fresh_questions_are_seldom_answered_otherwise(self, relevance: float, least: float) -> None:
+        """The promise: one question in a hundred, on average over all samples."""
+        otherwise, answered = [], []
         for seed in range(3):
             fitted = calibrate(samples := drawn(400, seed, relevance=relevance), SETTINGS)
             first = early(fitted, samples, SETTINGS)
             for sample in drawn(400, seed + 100, relevance=relevance):
-                if first is None:
-                    continue
-                before, after = outcome(unread(sample), first), outcome(sample, fitted)
-                decided.append(before[0] is not Action.CLARIFY)
-                same = before == after if before[0] is Action.ANSWER else before[0] is after[0]
-                otherwise.append(decided[-1] and not same)
-        assert np.mean(otherwise) <= 2 * CHANGED
-        assert np.mean(decided) >= least
+                before = None if first is None else outcome(unread(sample), first)
+                answered.append(before is not None and before[0] is Action.ANSWER)
+                otherwise.append(answered[-1] and before != outcome(sample, fitted))
+        assert np.mean(otherwise) <= 1.5 * CHANGED
+        assert np.mean(answered) >= least
 
-    def test_the_less_the_cross_encoder_says_the_more_is_decided_without_it(self) -> None:
+    def test_the_less_the_cross_encoder_says_the_more_is_answered_without_it(self) -> None:
         shares = []
         for relevance in (0.1, 5.0):
             fitted = calibrate(samples := drawn(600, 3, relevance=relevance), SETTINGS)
             first = early(fitted, samples, SETTINGS)
-            decided = [first and outcome(unread(s), first)[0] is not Action.CLARIFY for s in samples]
-            shares.append(np.mean([bool(one) for one in decided]))
-        assert shares[0] > shares[1] + 0.2
+            early_ones = [first is not None and outcome(unread(s), first)[0] is Action.ANSWER for s in samples]
+            shares.append(np.mean(early_ones))
+        assert shares[0] > shares[1] + 0.1
+
+    def test_it_answers_nothing_that_it_would_not_by_itself(self) -> None:
+        fitted = calibrate(samples := drawn(400, 1, relevance=0.1), SETTINGS)
+        first, alone = early(fitted, samples, SETTINGS), calibrate([unread(s) for s in samples], SETTINGS)
+        assert first is not None and first.alone.answer_threshold >= alone.alone.answer_threshold
 
     def test_each_kind_of_message_has_its_own_thresholds(self) -> None:
         alone, later = drawn(400, 1), [replace(sample, later=True) for sample in drawn(50, 2)]
         fitted = calibrate(alone, SETTINGS, later)
         first = early(fitted, alone, SETTINGS, later)
         assert first is not None and first.alone.answer_threshold < 1
-        assert (first.later.answer_threshold, first.later.clarify_threshold) == (NEVER, -NEVER)  # 50 are too few
+        assert first.later.answer_threshold == NEVER  # 50 are too few
 
     def test_it_travels_with_its_calibration(self) -> None:
         fitted = calibrate(samples := drawn(400, 1), SETTINGS)
