@@ -27,7 +27,7 @@ from chatbot.learn.evaluate import auroc, expected_calibration_error, write_metr
 from chatbot.learn.train import Learnt, learn
 from chatbot.retrieve import Retriever
 from chatbot.settings import Settings
-from chatbot.workshop import LanguageWorkshop
+from chatbot.workshop import workshop
 
 SEEDS = (7, 8, 9)
 BATCH = 32
@@ -77,8 +77,7 @@ def ablate(pairs: Sequence[QAPair], dialogues: Sequence[HeldOutDialogue], seed: 
     own = [pair for pair in pairs if pair.language == language]
 
     def learnt(changed: Settings) -> tuple[Learnt, list[Asked]]:
-        workshop = LanguageWorkshop(changed.route(language), changed)
-        made = learn(language, own, (), (), workshop, changed)
+        made = learn(language, own, (), (), workshop(language, len(own), changed), changed)
         bot = made.calibrated(changed.decide)
         bot.calibration = replace(bot.calibration, early=None)  # every kind of evidence for every question
         return made, ask(bot, dialogues)

@@ -40,7 +40,7 @@ from chatbot.learn.relevance import (
     tune_reranker,
 )
 from chatbot.settings import Settings
-from chatbot.workshop import LanguageWorkshop
+from chatbot.workshop import workshop
 
 Loss = Callable[[torch.Tensor, Sequence[RankedList]], torch.Tensor]
 RELEVANCE = EVIDENCE.index("relevance")
@@ -54,17 +54,17 @@ def compare(pairs: Sequence[QAPair], dialogues: Sequence[HeldOutDialogue], seed:
     """Measures by loss; `alone` is how often the most relevant of the answers that were read is right."""
     settings = Settings.load("default", {}).model_copy(update={"seed": seed})
     language = dialogues[0].language
-    workshop = LanguageWorkshop(settings.route(language), settings)
+    room = workshop(language, len(pairs), settings)
     part = split([p for p in pairs if p.language == language], settings.calibrate, 1, seed)[0]
-    encoder = workshop.encoder()
+    encoder = room.encoder()
     tune_encoder(
         encoder,
-        labelled(part.kept, (), workshop.casefold),
+        labelled(part.kept, (), room.casefold),
         settings.encode,
         seed=seed,
         watch=Watch(f"seed {seed}: encoder"),
     )
-    line = workshop.retriever(part.kept, encoder)
+    line = room.retriever(part.kept, encoder)
     lists = ranked_lists(line, settings.rerank.negatives, seed)
     judged = [_scored_on(dialogue, {pair.answer_id for pair in part.kept}) for dialogue in dialogues]
     losses: dict[str, Loss] = {
@@ -76,7 +76,7 @@ def compare(pairs: Sequence[QAPair], dialogues: Sequence[HeldOutDialogue], seed:
     teachers: list[Reranker] = []
     rows = {}
     for name in (*losses, "distilled"):
-        reranker = workshop.reranker(encoder)
+        reranker = room.reranker(encoder)
         loss = distilled(teachers, lists) if name == "distilled" else losses[name]
         tune_reranker(reranker, lists, settings.rerank, seed=seed, watch=Watch(f"seed {seed}: {name}"), loss=loss)
         teachers.append(reranker)

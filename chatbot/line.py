@@ -28,7 +28,9 @@ from chatbot.decide import Calibration
 from chatbot.domain import Encoder, QAPair, Reranker
 from chatbot.engine import (
     FLOAT32,
+    INT8,
     NO_INT8,
+    REMEMBERED,
     Head,
     PackedBert,
     PackedCrossEncoder,
@@ -36,7 +38,8 @@ from chatbot.engine import (
     Words,
     int8_is_exact,
 )
-from chatbot.errors import BotError
+from chatbot.ensemble import Ensemble
+from chatbot.errors import BotError, ModelNotFound
 from chatbot.index import FaissIndex
 from chatbot.lexical import Bm25Index
 from chatbot.retrieve import Retriever, form
@@ -52,6 +55,12 @@ def load_line(
     """One language of a bot. Raises BotError where the models of today are not those that it was built with."""
     load = pytorch_models if pytorch or about["engine"] is None else packed_models
     encoder, reranker = load(folder, about, route, settings, bot)
+    if about["beside"] is not None:
+        name, expected = about["beside"]["encoder"], about["beside"]["fingerprint"]
+        beside = encoder_beside(name, route, settings)
+        if beside.fingerprint != expected:
+            raise _other_model(bot, about["beside"], expected, beside.fingerprint)
+        encoder = Ensemble(encoder, beside)
     rows, pairs = [], []
     with (folder / "pairs.jsonl").open(encoding="utf-8") as file:
         for line in file:
@@ -75,6 +84,21 @@ def load_line(
     if about["classifier"] is not None:
         restored.classifier = AnswerClassifier.load(folder / "classifier.safetensors", about["classifier"])
     return restored
+
+
+def encoder_beside(name: str, route: Route, settings: Settings, remembered: int = REMEMBERED) -> PackedEncoder:
+    """A carried model as it comes, in eight bits where the processor adds them exactly; it remembers so many
+    texts. The bots that use it share its fingerprint, whatever the precision. Raises ModelNotFound where the model
+    has no graphs."""
+    base = resolve(name)
+    file = base / f"{INT8 if int8_is_exact() else FLOAT32}.onnx"
+    if not file.exists():
+        raise ModelNotFound(
+            f"{name} cannot stand beside an encoder: {base} holds no graphs; all-mpnet-base-v2 does"
+        )
+    words = Words.load(base)
+    bert = PackedBert.load(file, words, settings.threads)
+    return PackedEncoder(bert, "", route.max_tokens, f"{base.name} {words.fingerprint}", remembered)
 
 
 def packed_models(

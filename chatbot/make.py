@@ -24,7 +24,7 @@ from chatbot.merge import merge
 from chatbot.retrieve import Retriever
 from chatbot.settings import Settings
 from chatbot.text import clean, detect_language
-from chatbot.workshop import LanguageWorkshop, classify, save_line
+from chatbot.workshop import LanguageWorkshop, classify, save_line, workshop
 
 
 def build_bot(pairs: Sequence[QAPair], templates: Templates, settings: Settings, folder: Path) -> Manifest:
@@ -158,7 +158,7 @@ def _make(
     lines = {}
     for language in sorted({pair.language for pair in pairs}):
         own = [pair for pair in pairs if pair.language == language]
-        lines[language] = trained(language, own, LanguageWorkshop(settings.route(language), settings))
+        lines[language] = trained(language, own, workshop(language, len(own), settings))
     return save_bot(Chatbot(lines, templates, settings), folder, settings.profile)
 
 

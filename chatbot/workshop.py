@@ -20,13 +20,14 @@ from chatbot.carried import TUNED_FILE, resolve
 from chatbot.classify import AnswerClassifier
 from chatbot.domain import Encoder, QAPair, Vectors
 from chatbot.encode import SentenceEncoder
-from chatbot.engine import FLOAT32, INT8, Words
+from chatbot.engine import FLOAT32, INT8, REMEMBERED, Words
+from chatbot.ensemble import Ensemble
 from chatbot.graph import export
 from chatbot.index import FaissIndex
 from chatbot.learn.calibrate import PRIOR
 from chatbot.learn.parity import LEAST_SAME, agreement, best_answers
 from chatbot.lexical import Bm25Index
-from chatbot.line import packed_models
+from chatbot.line import encoder_beside, packed_models
 from chatbot.models import reranker_from, save_tuned
 from chatbot.rerank import CrossEncoder
 from chatbot.retrieve import Retriever
@@ -38,10 +39,12 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class LanguageWorkshop:
-    """Fresh models of one route, and retrievers over them (learn.train.Workshop)."""
+    """Fresh models of one route, and retrievers over them (learn.train.Workshop). `beside` stands beside each
+    encoder."""
 
     route: Route
     settings: Settings
+    beside: Encoder | None = None
 
     @property
     def casefold(self) -> bool:
@@ -57,16 +60,37 @@ class LanguageWorkshop:
         self, pairs: Sequence[QAPair], encoder: Encoder, vectors: tuple[Vectors, Vectors] | None = None
     ) -> Retriever:
         retrieve, casefold = self.settings.retrieve, self.route.casefold
+        whole = encoder if self.beside is None else Ensemble(encoder, self.beside)
         line = Retriever.build(
-            pairs, encoder, FaissIndex.build, Bm25Index.build, None, PRIOR, retrieve, casefold, vectors
+            pairs, whole, FaissIndex.build, Bm25Index.build, None, PRIOR, retrieve, casefold, vectors
         )
         classify(line, self.settings.seed)
         return line
 
 
+def workshop(language: str, pairs: int, settings: Settings) -> LanguageWorkshop:
+    """That of a language with so many pairs: with the model that its route wants beside the encoder, unless they
+    are too many for that one to read. It remembers what it read, since each fold asks it about the same pairs."""
+    route = settings.route(language)
+    if route.beside is None:
+        return LanguageWorkshop(route, settings)
+    if pairs > route.beside_up_to:
+        log.info(
+            "%s: %d pairs are more than %s is to read (beside_up_to = %d); %s stands alone",
+            *(language, pairs, route.beside, route.beside_up_to, route.encoder),
+        )
+        return LanguageWorkshop(route, settings)
+    return LanguageWorkshop(route, settings, encoder_beside(route.beside, route, settings, 2 * pairs + REMEMBERED))
+
+
 def reranker_over(encoder: SentenceEncoder, tuned: Path | None = None) -> CrossEncoder:
     """A cross-encoder that starts from the encoder, shares its word embeddings and reads texts as it does."""
     return CrossEncoder(reranker_from(encoder.model, tuned), encoder.tokenizer, encoder.prefix, encoder.max_tokens)
+
+
+def apart(encoder: Encoder) -> tuple[Encoder, Encoder | None]:
+    """What is tuned of an encoder, and what stands beside it."""
+    return (encoder.tuned, encoder.beside) if isinstance(encoder, Ensemble) else (encoder, None)
 
 
 def classify(line: Retriever, seed: int) -> None:
@@ -82,7 +106,8 @@ def save_line(folder: Path, line: Retriever, route: Route, settings: Settings) -
     with (folder / "pairs.jsonl").open("w", encoding="utf-8") as file:
         for row, pair in sorted(line.table.pairs.items()):
             file.write(json.dumps({"row": row, **_pair_as_json(pair)}, ensure_ascii=False) + "\n")
-    encoder, reranker = line.encoder, line.reranker
+    encoder, beside = apart(line.encoder)
+    reranker = line.reranker
     assert isinstance(encoder, SentenceEncoder) and isinstance(reranker, CrossEncoder | None)
     assert isinstance(line.questions, FaissIndex) and isinstance(line.answers, FaissIndex)
     line.questions.save(folder / "questions.index")
@@ -90,7 +115,8 @@ def save_line(folder: Path, line: Retriever, route: Route, settings: Settings) -
     about: dict[str, Any] = {
         "encoder": route.encoder,
         "encoder_fingerprint": encoder.fingerprint,
-        "dimension": encoder.dimension,
+        "beside": None if beside is None else {"encoder": route.beside, "fingerprint": beside.fingerprint},
+        "dimension": line.encoder.dimension,
         "metric": "inner product of unit vectors",
         "pairs": len(line.table.pairs),
         "answers": len(line.table.rows),
@@ -128,9 +154,9 @@ def _ship(
     for of_encoder, of_reranker in PRECISIONS:
         engine = {"words": words, "encoder": of_encoder, "reranker": of_reranker if line.reranker else None}
         packed = copy.copy(line)
-        packed.encoder, packed.reranker = packed_models(
-            folder, {**about, "engine": engine}, route, settings, folder
-        )
+        tuned, packed.reranker = packed_models(folder, {**about, "engine": engine}, route, settings, folder)
+        _, beside = apart(line.encoder)
+        packed.encoder = tuned if beside is None else Ensemble(tuned, beside)
         same = agreement(expected, best_answers(packed, settings.seed))
         log.info("without PyTorch (%s, %s): %.4f of the best answers are the same", of_encoder, of_reranker, same)
         if same >= LEAST_SAME:

@@ -27,6 +27,8 @@ LAYERS = {
         "nano",
         "graph",
         "engine",
+        "ensemble",
+        "memory",
         "encode",
         "classify",
         "index",
@@ -48,8 +50,14 @@ MAY_IMPORT = {
     "outside": set(LAYERS),
 }
 AS_WELL = {  # one adapter on another, and on how a text is read
-    *(("encode", "models"), ("rerank", "models"), ("models", "carried"), ("carried", "nano")),
-    *(("graph", "carried"), ("graph", "engine"), ("engine", "carried")),
+    *(
+        ("encode", "models"),
+        ("rerank", "models"),
+        ("models", "carried"),
+        ("carried", "nano"),
+        ("carried", "graph"),
+    ),
+    *(("graph", "carried"), ("graph", "engine"), ("engine", "carried"), ("engine", "memory")),
     *(("encode", "text"), ("rerank", "text"), ("engine", "text")),
 }
 ONLY_IN = {

@@ -18,7 +18,6 @@ from chatbot.engine import (
     INT8,
     ROW,
     Head,
-    Memory,
     PackedBert,
     PackedCrossEncoder,
     PackedEncoder,
@@ -28,6 +27,7 @@ from chatbot.engine import (
 )
 from chatbot.errors import BotError
 from chatbot.graph import export
+from chatbot.memory import Memory
 from chatbot.models import save_tuned
 from chatbot.workshop import reranker_over
 from tests.contracts import EncoderContract, RerankerContract
