@@ -7,8 +7,9 @@ In: a bot's exported graphs (graph.py), and the base model's folder for tokenize
     nothing is read twice tokens of texts, vectors of questions and relevances of lists are remembered (bounded)
     little is loaded      word embeddings are mapped from the base model's file, once for both models
 
-A list's relevances do not depend on other lists: rows of the cross-encoder hold the texts of one question. In
-eight bits they depend on the list itself, in the third digit, since activations share one scale.
+In eight bits all activations of a row share one scale. So there each question is encoded in a row of its own, and
+has the same vector in any company. Rows of the cross-encoder hold the texts of one question: relevances do not
+depend on other lists, but in eight bits on the list itself, in the third digit.
 """
 
 import hashlib
@@ -85,9 +86,10 @@ class Words:
 class PackedBert:
     """An exported graph: rows of token ids in, the last hidden states of each out."""
 
-    def __init__(self, session: onnxruntime.InferenceSession, words: Words) -> None:
+    def __init__(self, session: onnxruntime.InferenceSession, words: Words, exact: bool) -> None:
         self.session = session
         self.words = words
+        self.exact = exact  # whether a text's states do not depend on what else is in its row
 
     @classmethod
     def load(cls, file: Path, words: Words, threads: int) -> "PackedBert":
@@ -101,7 +103,7 @@ class PackedBert:
             session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
         except Exception as cause:  # its own exceptions share no base but this
             raise BotError(f"the graph {file} cannot be read: {cause}; train the bot again") from cause
-        return cls(session, words)
+        return cls(session, words, file.stem != INT8)
 
     def read(self, texts: Sequence[Ids]) -> Iterator[Vectors]:
         """float32 [tokens, width] of each text; texts that are given together share rows of up to ROW tokens."""
@@ -144,9 +146,11 @@ class PackedEncoder:
         words = self.bert.words
         room = self.max_tokens - len(words.head) - len(words.end)
         ids = words.tokens([self.prefix + readable(text, self.max_tokens) for text in texts])
-        hidden = self.bert.read([words.head + own[:room] + words.end for own in ids])
-        hidden = tqdm(hidden, "encoding", len(ids), unit="text", disable=len(ids) < PROGRESS_FROM)
-        means = [np.asarray(states.mean(0, dtype=np.float32)) for states in hidden]
+        tokens = [words.head + own[:room] + words.end for own in ids]
+        calls = [tokens] if self.bert.exact else [[own] for own in tokens]
+        hidden = (states for call in calls for states in self.bert.read(call))
+        shown = tqdm(hidden, "encoding", len(ids), unit="text", disable=len(ids) < PROGRESS_FROM)
+        means = [np.asarray(states.mean(0, dtype=np.float32)) for states in shown]
         return [(mean / max(float(np.linalg.norm(mean)), LEAST)).astype(np.float32) for mean in means]
 
 
