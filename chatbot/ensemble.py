@@ -1,10 +1,10 @@
-"""Encoders side by side: one that is tuned on the company's pairs and one that stays as it comes.
+"""Encoders side by side: one that is tuned on the company's pairs, and others that stay as they come.
 
-In: texts. Out: both unit vectors end to end, of unit length again, so that the similarity of two texts is the mean
-of both encoders' similarities. Models that learnt from different texts err on different questions: their mean is
-right where either alone is not, and the neighbours, centroids and answer classifier that are made of such vectors
-need not know. The second one knows from far more text what a small model cannot; it is never tuned, so all bots
-share its weights.
+In: texts. Out: the unit vectors of all encoders end to end, of unit length again, so that the similarity of two
+texts is the mean of the encoders' similarities. Models of different make that learnt from different texts err on
+different questions: their mean is right where each alone is not, and knows better when there is no answer. The
+neighbours, centroids and answer classifier that are made of such vectors need not know. The others were made from
+far more text than any company has; they are never tuned, so all bots share their weights.
 """
 
 import hashlib
@@ -18,21 +18,25 @@ from chatbot.domain import Encoder, Vectors
 class Ensemble:
     """Implements `domain.Encoder`."""
 
-    def __init__(self, tuned: Encoder, beside: Encoder) -> None:
+    def __init__(self, tuned: Encoder, beside: Sequence[Encoder]) -> None:
         self.tuned = tuned
-        self.beside = beside
+        self.beside = tuple(beside)
 
     @property
     def fingerprint(self) -> str:
-        """16 hexadecimal digits over those of both."""
-        both = f"{self.tuned.fingerprint} {self.beside.fingerprint}"
-        return hashlib.sha256(both.encode()).hexdigest()[:16]
+        """16 hexadecimal digits over those of all."""
+        each = " ".join(encoder.fingerprint for encoder in self._all)
+        return hashlib.sha256(each.encode()).hexdigest()[:16]
 
     @property
     def dimension(self) -> int:
-        return self.tuned.dimension + self.beside.dimension
+        return sum(encoder.dimension for encoder in self._all)
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         """float32 [len(texts), dimension], in the order of `texts`."""
-        both = np.concatenate([encoder.encode(texts) for encoder in (self.tuned, self.beside)], axis=1)
-        return both * np.float32(0.5**0.5)
+        vectors = np.concatenate([encoder.encode(texts) for encoder in self._all], axis=1)
+        return vectors * np.float32(len(self._all) ** -0.5)
+
+    @property
+    def _all(self) -> tuple[Encoder, ...]:
+        return (self.tuned, *self.beside)

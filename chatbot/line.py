@@ -16,13 +16,13 @@ the same answers; PyTorch answers where it names none, or where `pytorch` is ask
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from chatbot.carried import TUNED_FILE, resolve
+from chatbot.carried import MPNET, TUNED_FILE, UNIVERSAL, resolve
 from chatbot.classify import AnswerClassifier
 from chatbot.decide import Calibration
 from chatbot.domain import Encoder, QAPair, Reranker
@@ -45,6 +45,7 @@ from chatbot.lexical import Bm25Index
 from chatbot.retrieve import Retriever, form
 from chatbot.settings import Route, Settings
 from chatbot.table import AnswerTable
+from chatbot.universal import UniversalEncoder
 
 log = logging.getLogger(__name__)
 
@@ -55,11 +56,12 @@ def load_line(
     """One language of a bot. Raises BotError where the models of today are not those that it was built with."""
     load = pytorch_models if pytorch or about["engine"] is None else packed_models
     encoder, reranker = load(folder, about, route, settings, bot)
-    if about["beside"] is not None:
-        name, expected = about["beside"]["encoder"], about["beside"]["fingerprint"]
-        beside = encoder_beside(name, route, settings)
-        if beside.fingerprint != expected:
-            raise _other_model(bot, about["beside"], expected, beside.fingerprint)
+    names = [one["encoder"] for one in about["beside"]]
+    beside = encoders_beside(names, route, settings)
+    for one, found in zip(about["beside"], beside, strict=True):
+        if found.fingerprint != one["fingerprint"]:
+            raise _other_model(bot, one, one["fingerprint"], found.fingerprint)
+    if beside:
         encoder = Ensemble(encoder, beside)
     rows, pairs = [], []
     with (folder / "pairs.jsonl").open(encoding="utf-8") as file:
@@ -86,15 +88,28 @@ def load_line(
     return restored
 
 
-def encoder_beside(name: str, route: Route, settings: Settings, remembered: int = REMEMBERED) -> PackedEncoder:
-    """A carried model as it comes, in eight bits where the processor adds them exactly; it remembers so many
-    texts. The bots that use it share its fingerprint, whatever the precision. Raises ModelNotFound where the model
-    has no graphs."""
+def encoders_beside(
+    names: Sequence[str], route: Route, settings: Settings, remembered: int = REMEMBERED
+) -> list[Encoder]:
+    """Carried models as they come; each remembers so many texts. Raises ModelNotFound for one that cannot stand
+    beside an encoder."""
+    loaded: list[Encoder] = []
+    for name in names:
+        if name == UNIVERSAL:
+            loaded.append(UniversalEncoder.load(route.max_tokens, remembered))
+        else:
+            loaded.append(_as_it_comes(name, route, settings, remembered))
+    return loaded
+
+
+def _as_it_comes(name: str, route: Route, settings: Settings, remembered: int) -> PackedEncoder:
+    """A model that has graphs, in eight bits where the processor adds them exactly. Its fingerprint is the same in
+    all precisions: a bot may move from one processor to another."""
     base = resolve(name)
     file = base / f"{INT8 if int8_is_exact() else FLOAT32}.onnx"
     if not file.exists():
         raise ModelNotFound(
-            f"{name} cannot stand beside an encoder: {base} holds no graphs; all-mpnet-base-v2 does"
+            f"{name} cannot stand beside an encoder: {base} holds no graphs; {MPNET} and {UNIVERSAL} can"
         )
     words = Words.load(base)
     bert = PackedBert.load(file, words, settings.threads)

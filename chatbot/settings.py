@@ -38,8 +38,8 @@ class Route(Section):
     prefix: str = ""  # put before every text (e5 was trained with "query: ")
     max_tokens: Annotated[int, Field(ge=8, le=512)] = 64
     casefold: bool = True
-    beside: str | None = None  # a carried model with graphs that is never tuned (ensemble.py)
-    beside_up_to: Count = 20_000  # pairs; reading more of them with such a model takes too long
+    beside: tuple[str, ...] = ()  # carried models that are never tuned (ensemble.py)
+    beside_up_to: Count = 20_000  # pairs; reading more of them with such models takes too long
 
 
 class Retrieve(Section):

