@@ -106,7 +106,8 @@ def _confidence(
     hoped = smooth(p_first, judged.first, judged.weights, caution)
     answer = threshold(p_first, hoped, judged.weights, 1 - stated) if least is None else least
     asked = p_first < answer
-    clarify = threshold(p_any[asked], judged.among[asked], judged.weights[asked], settings.clarify_precision)
+    likely = smooth(p_any[asked], judged.among[asked], judged.weights[asked], caution)
+    clarify = threshold(p_any[asked], likely, judged.weights[asked], settings.clarify_precision)
     told = zip(p_first[judged.expected].round(4).tolist(), judged.first[judged.expected].tolist(), strict=True)
     return replace(
         fitted,
@@ -138,6 +139,8 @@ def _fitted(judged: "_Judged", prior: Confidence, caution: float) -> Confidence:
 def smooth(confidence: Floats, right: Floats, weights: Floats, caution: float) -> Floats:
     """The share that is right at each confidence: a logistic curve, the confidence itself where little speaks
     against it (Platt 1999). Counting instead would let a single wrong answer among few move a threshold far."""
+    if not len(confidence):
+        return confidence
     logits = logit(np.clip(confidence, LEAST_DOUBT, 1 - LEAST_DOUBT))
     slope, bias = _logistic(logits[:, None], right, weights, np.array([1.0, 0.0]), caution)
     return np.asarray(expit(slope * logits + bias))
