@@ -4,7 +4,7 @@
     python benchmarks/ablation.py --sets DIR hint3-sofmattress stackfaq-dev banking77-dev@10
 
 NAME@10 is a set with ten questions an answer, drawn by chance (seed 7). For each seed a bot is trained once as it
-ships and once with the encoder as it comes. A kind of evidence is removed by fitting fusion and confidence again
+ships, once with no model beside its encoder, and once with the encoder as it comes. A kind of evidence is removed by fitting fusion and confidence again
 without it, on the same held-out questions, and by ranking the same candidates again. A run that has its result
 already is left alone. `python benchmarks/tables.py` writes the table into docs/ablation.md.
 """
@@ -90,6 +90,9 @@ def ablate(pairs: Sequence[QAPair], dialogues: Sequence[HeldOutDialogue], seed: 
         rows[f"without {name}"] = measures(calibrate(samples, settings.decide), left)
     answerable: list[Sample] = [sample for sample in made.samples if sample.answerable]
     rows["without hidden answers"] = measures(calibrate(answerable, settings.decide), asked)
+    routes = {name: route.model_copy(update={"beside": ()}) for name, route in settings.routes.items()}
+    made, asked = learnt(settings.model_copy(update={"routes": routes}))
+    rows["without models beside"] = measures(calibrate(made.samples, settings.decide), asked)
     as_it_comes = settings.model_copy(update={"encode": settings.encode.model_copy(update={"epochs": 0})})
     made, asked = learnt(as_it_comes)
     rows["without tuning the encoder"] = measures(calibrate(made.samples, settings.decide), asked)
