@@ -4,9 +4,10 @@
     python benchmarks/ablation.py --sets DIR hint3-sofmattress stackfaq-dev banking77-dev@10
 
 NAME@10 is a set with ten questions an answer, drawn by chance (seed 7). For each seed a bot is trained once as it
-ships, once with no model beside its encoder, and once with the encoder as it comes. A kind of evidence is removed by fitting fusion and confidence again
-without it, on the same held-out questions, and by ranking the same candidates again. A run that has its result
-already is left alone. `python benchmarks/tables.py` writes the table into docs/ablation.md.
+ships, once with no model beside its encoder, and once with the encoder as it comes. A kind of evidence is removed
+by fitting fusion and confidence again without it, on the same held-out questions, and by ranking the same
+candidates again. A run that has its result already is left alone. `python benchmarks/tables.py` writes the table
+into docs/ablation.md.
 """
 
 import argparse
