@@ -113,11 +113,16 @@ class Settings(Section):
     decide: Decide = Decide()
 
     def aiming_at(self, precision: float | None) -> "Settings":
-        """With another target precision, where one is given. Raises SettingsError."""
+        """With another target precision, where one is given: whoever wants it of answers does not want less of what
+        is asked back. Raises SettingsError."""
         if precision is None:
             return self
         values = self.model_dump(mode="json")
-        return self.parse(values | {"decide": values["decide"] | {"target_precision": precision}}, "precision")
+        aims = {
+            "target_precision": precision,
+            "clarify_precision": max(precision, self.decide.clarify_precision),
+        }
+        return self.parse(values | {"decide": values["decide"] | aims}, "precision")
 
     def promising(self, risk: float | None) -> "Settings":
         """With a guaranteed risk, where one is given. Raises SettingsError."""

@@ -58,6 +58,15 @@ class TestProfiles:
             settings.seed = 8
 
 
+class TestAims:
+    def test_what_is_asked_back_is_no_less_right_than_what_is_answered(self) -> None:
+        shipped = Settings.load(environment={})
+        assert shipped.aiming_at(None) is shipped
+        for precision, clarify in ((0.95, 0.95), (0.8, 0.9)):
+            decide = shipped.aiming_at(precision).decide
+            assert (decide.target_precision, decide.clarify_precision) == (precision, clarify)
+
+
 class TestEnvironment:
     def test_a_variable_overrides_one_value_of_the_profile(self) -> None:
         settings = Settings.load(
