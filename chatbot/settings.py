@@ -113,8 +113,8 @@ class Settings(Section):
     decide: Decide = Decide()
 
     def aiming_at(self, precision: float | None) -> "Settings":
-        """With another target precision, where one is given: whoever wants it of answers does not want less of what
-        is asked back. Raises SettingsError."""
+        """With another target precision, where one is given: whoever wants it of answers wants no less of what is
+        asked back. Raises SettingsError."""
         if precision is None:
             return self
         values = self.model_dump(mode="json")

@@ -33,7 +33,7 @@ from chatbot.learn.perturb import Kind, robustness
 from chatbot.ui.chat import build_page
 from chatbot.ui.launch import launch
 
-pytestmark = pytest.mark.demo
+pytestmark = [pytest.mark.demo, pytest.mark.timeout(1800)]  # the first one may have to train the bot
 DIALOGUES = [app.DEMO / f"dialogues_{language}.jsonl" for language in ("en", "zh")]
 COLUMNS = [
     *("dialogue_id", "turn", "language", "text", "expected", "action", "answer_id", "confidence"),
