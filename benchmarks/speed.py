@@ -4,7 +4,8 @@
     python benchmarks/speed.py --rounds 5
 
 What one would write instead, with the bot's own tuned weights, as deep, with one thread or all, as is better:
-SentenceTransformer, faiss.IndexFlatIP and sentence_transformers.CrossEncoder, float32. Every round of either is a
+SentenceTransformer (one for each encoder that is a transformer), faiss.IndexFlatIP and
+sentence_transformers.CrossEncoder, float32. Every round of either is a
 process of its own, in turns, so that neither finds the other's threads awake. Questions are the customers' turns
 of the demo's dialogues, each asked as a first message; nothing is remembered from round to round.
 """
@@ -28,6 +29,7 @@ from typing import Any
 import numpy as np
 
 from chatbot.assemble import load_bot
+from chatbot.carried import MPNET, resolve
 from chatbot.converse import Chatbot
 from chatbot.corpus import read_dialogues
 from chatbot.domain import Conversation, Role
@@ -88,23 +90,28 @@ def plain_latency(index: Path, language: str) -> dict[str, Any]:
     """Encode, search, read the nearest together with the question, take the best."""
     import faiss
     import torch
-    from sentence_transformers import CrossEncoder
+    from sentence_transformers import CrossEncoder, SentenceTransformer
 
     line = load_bot(index, pytorch=True).lines[language]
-    encoder, reranker = line.encoder.pipeline, line.reranker.model
+    tuned, beside = line.encoder.tuned, line.encoder.beside
+    reranker = line.reranker.model
+    others = [SentenceTransformer(str(resolve(MPNET)), device="cpu")] if len(beside) > 1 else []
+    universal = beside[-1].model  # of both languages, see the demo's profile
     pairs = list(line.table.pairs.values())
     reranker.classifier = torch.nn.Linear(reranker.config.hidden_size, 1)
     with tempfile.TemporaryDirectory() as folder:
         reranker.save_pretrained(folder)
         line.reranker.tokenizer.save_pretrained(folder)
-        judge = CrossEncoder(folder, device="cpu", max_length=2 * line.encoder.max_tokens)
-    prefix = line.encoder.prefix
+        judge = CrossEncoder(folder, device="cpu", max_length=2 * tuned.max_tokens)
+    prefix = tuned.prefix
     index_flat = faiss.IndexFlatIP(line.encoder.dimension)
     index_flat.add(line.questions.vectors(np.array(list(line.table.pairs), dtype=np.int64)))
     depth = line.settings.rerank_answers * line.settings.rerank
 
     def answer(text: str) -> str:
-        vector = encoder.encode([prefix + text], show_progress_bar=False)
+        parts = [tuned.pipeline.encode([prefix + text], show_progress_bar=False)]
+        parts += [other.encode([text], normalize_embeddings=True, show_progress_bar=False) for other in others]
+        vector = np.concatenate([*parts, universal.encode([text])], axis=1)
         near = index_flat.search(vector, depth)[1][0]
         read = [(prefix + text, prefix + pairs[row].question) for row in near]
         scores = judge.predict(read, batch_size=depth, show_progress_bar=False)
@@ -120,10 +127,10 @@ def plain_latency(index: Path, language: str) -> dict[str, Any]:
 
 
 def encoding(index: Path, language: str) -> dict[str, Any]:
-    """Texts and tokens a second of many texts: the bot's encoder, ONNX Runtime on rows that are ready, and
+    """Texts and tokens a second of many texts: the bot's tuned encoder, ONNX Runtime on rows that are ready, and
     sentence-transformers."""
-    fast = load_bot(index).lines[language].encoder
-    slow = load_bot(index, pytorch=True).lines[language].encoder
+    fast = load_bot(index).lines[language].encoder.tuned
+    slow = load_bot(index, pytorch=True).lines[language].encoder.tuned
     texts = questions(language)
     words, bert = fast.bert.words, fast.bert
     ids = [words.head + own + words.end for own in words.tokens([fast.prefix + text for text in texts])]
@@ -145,15 +152,19 @@ def floor(index: Path, language: str) -> dict[str, Any]:
     bot = load_bot(index)
     line = bot.lines[language]
     texts = questions(language)[:200]
-    read = {"tokens": 0}
-
-    for model in (line.encoder, line.reranker):
-        _count(model.bert, read)
+    tuned, beside = line.encoder.tuned, line.encoder.beside
+    read = [{"tokens": 0}, {"tokens": 0}]
+    for model in (tuned, line.reranker):
+        _count(model.bert, read[0])
+    for model in beside[:-1]:  # the last one is no transformer
+        _count(model.bert, read[1])
     took = median(_latencies(lambda text: bot.reply(Conversation(), text), texts)["all"])
-    layers = json.loads(_config(index, language).read_text("utf-8"))
-    width, wide = layers["hidden_size"], layers["intermediate_size"]
-    products = layers["num_hidden_layers"] * (4 * width * width + 2 * width * wide)
-    needed = products * read["tokens"] / (len(texts) + WARM_UP)
+    needed, width, wide = 0.0, 0, 0
+    for name, counted in zip((MPNET, bot.settings.route(language).encoder), reversed(read), strict=True):
+        layers = json.loads((resolve(name) / "config.json").read_text("utf-8"))
+        width, wide = layers["hidden_size"], layers["intermediate_size"]
+        products = layers["num_hidden_layers"] * (4 * width * width + 2 * width * wide)
+        needed += products * counted["tokens"] / (len(texts) + WARM_UP)
     speed = _int8_products_a_second(width, wide)
     return {
         "multiply_adds_an_answer": needed,
@@ -262,12 +273,6 @@ def _count(bert: Any, read: dict[str, int]) -> None:
         return original(texts)
 
     bert.read = counted
-
-
-def _config(index: Path, language: str) -> Path:
-    from chatbot.carried import resolve
-
-    return resolve(load_bot(index).settings.route(language).encoder) / "config.json"
 
 
 def _int8_products_a_second(width: int, wide: int, rows: int = 192) -> float:
