@@ -5,9 +5,9 @@
 
 What one would write instead, with the bot's own tuned weights, as deep, with one thread or all, as is better:
 SentenceTransformer (one for each encoder that is a transformer), faiss.IndexFlatIP and
-sentence_transformers.CrossEncoder, float32. Every round of either is a
-process of its own, in turns, so that neither finds the other's threads awake. Questions are the customers' turns
-of the demo's dialogues, each asked as a first message; nothing is remembered from round to round.
+sentence_transformers.CrossEncoder, float32. Every round of either is a process of its own, in turns, so that
+neither finds the other's threads awake. Questions are the customers' turns of the demo's dialogues, each asked as
+a first message; nothing is remembered from round to round.
 """
 
 import argparse
@@ -67,7 +67,8 @@ def main() -> int:
     result["clients"] = _apart(options.index, "clients")
     starts = [_start(options.index) for _ in range(options.rounds)]
     result["start"] = {name: _spread([start[name] for start in starts]) for name in starts[0]}
-    about = {"command": "python benchmarks/speed.py", "processor": platform.processor(), "cores": os.cpu_count()}
+    command = f"python benchmarks/speed.py --rounds {options.rounds}"
+    about = {"command": command, "processor": platform.processor(), "cores": os.cpu_count()}
     write_metrics(RESULTS / "speed.json", result, about)
     print(json.dumps(result["start"]), json.dumps(result["clients"]))
     return 0

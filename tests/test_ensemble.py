@@ -1,4 +1,4 @@
-"""Two encoders side by side: the contract, the mean of both similarities, and the model that ships beside."""
+"""Encoders side by side: the contract, the mean of their similarities, and the models that ship beside."""
 
 import json
 from pathlib import Path
