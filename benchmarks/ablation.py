@@ -90,7 +90,7 @@ def ablate(pairs: Sequence[QAPair], dialogues: Sequence[HeldOutDialogue], seed: 
         left = [replace(turn, evidence=_without(turn.evidence, column)) for turn in asked]
         rows[f"without {name}"] = measures(calibrate(samples, settings.decide), left)
     answerable: list[Sample] = [sample for sample in made.samples if sample.answerable]
-    rows["without hidden answers"] = measures(calibrate(answerable, settings.decide), asked)
+    rows["confidence not fitted (no hidden answers)"] = measures(calibrate(answerable, settings.decide), asked)
     routes = {name: route.model_copy(update={"beside": ()}) for name, route in settings.routes.items()}
     made, asked = learnt(settings.model_copy(update={"routes": routes}))
     rows["without models beside"] = measures(calibrate(made.samples, settings.decide), asked)

@@ -26,7 +26,7 @@ from torch.nn.functional import cross_entropy, margin_ranking_loss, softmax
 
 from chatbot.decide import EVIDENCE
 from chatbot.domain import HeldOutDialogue, QAPair, Reranker
-from chatbot.learn.calibrate import calibrate
+from chatbot.learn.calibrate import PRIOR, calibrate
 from chatbot.learn.contrastive import tune_encoder
 from chatbot.learn.folds import samples, split
 from chatbot.learn.loop import Watch
@@ -81,6 +81,7 @@ def compare(pairs: Sequence[QAPair], dialogues: Sequence[HeldOutDialogue], seed:
         tune_reranker(reranker, lists, settings.rerank, seed=seed, watch=Watch(f"seed {seed}: {name}"), loss=loss)
         teachers.append(reranker)
         line.reranker = reranker
+        line.calibration = PRIOR  # which answers are read shall not depend on the loss before
         line.calibration = calibrate(samples(line, part), settings.decide)
         asked = ask(line, judged)
         rows[name] = {"alone": _alone(asked)} | measures(line.calibration, asked)

@@ -18,8 +18,8 @@ never reaches one. `check` renders every answer once, so a mistake shows when a 
 """
 
 import tomllib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +111,10 @@ class Templates:
         for (language, answer_id), (text, slots) in self.of_answer.items():
             values[language]["answers"][answer_id] = {"text": text, "slots": dict(slots)}
         return values
+
+    def only(self, answer_ids: Collection[str]) -> "Templates":
+        """Without templates of other answers than these."""
+        return replace(self, of_answer={key: own for key, own in self.of_answer.items() if key[1] in answer_ids})
 
     def render(self, pair: QAPair, *, first: bool = False, slots: Mapping[str, str] | None = None) -> str:
         """The reply's text. Raises TemplateError where the template needs a slot that has no value."""

@@ -96,7 +96,7 @@ def _perturb(
     about: dict[str, object],
 ) -> int:
     from chatbot.learn.evaluate import write_csv, write_metrics
-    from chatbot.learn.perturb import COLUMNS, robustness
+    from chatbot.learn.perturb import COLUMNS, LEAST_TURNS, robustness
 
     found = robustness(dialogues, bot, seed)
     write_csv(options.output / "robustness.csv", COLUMNS, found.turns)
@@ -107,7 +107,8 @@ def _perturb(
             f"{row.before[name]:.3f} -> {row.after[name]:.3f}" if row.before[name] is not None else "-"
             for name in ("raw_accuracy", "answered_wrongly")
         )
-        print(f"{row.kind:12s}{row.language:10s}{row.turns:5d}  {right:15s} {wrong:17s} {row.drop:+.3f}")
+        few = "" if row.judged >= LEAST_TURNS else f"  ({row.judged} turns: too few to judge)"
+        print(f"{row.kind:12s}{row.language:10s}{row.turns:5d}  {right:15s} {wrong:17s} {row.drop:+.3f}{few}")
     above = found.above(options.limit)
     if above:
         print(f"above the limit of {options.limit:g}: {'; '.join(above)}", file=sys.stderr)

@@ -120,6 +120,13 @@ def readings(conversation: Conversation, text: str) -> list[str]:
     return [text, *(f"{text} {before}" for before in (*earlier[-1:], *replies[-1:]) if earlier)]
 
 
+def is_question(text: str) -> bool:
+    """Whether the pairs decide what to say to a message: it has words, asks for no person and is no small talk."""
+    words, readable = phrases.load(detect_language(text)), clean(text)
+    said = phrases.bare(readable) != ""
+    return said and not words.asks_for_person(readable) and words.small_talk_reply(readable) is None
+
+
 def _minding_refusal(decision: Decision, text: str, words: Phrases) -> Decision:
     """Ask back where the customer does not want to do what the best answer's question is about, unless that
     question says the same; and where that question is nothing but a refusal of what the customer does want."""

@@ -16,7 +16,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
@@ -188,7 +188,11 @@ def read_dialogues(paths: Sequence[Path]) -> tuple[HeldOutDialogue, ...]:
         if dialogue.id in seen:
             raise CorpusError(f"{where}: dialogue {dialogue.id!r} was already in {seen[dialogue.id]}; rename one")
         seen[dialogue.id] = where
-        dialogues.append(dialogue)
+        try:
+            language = _language(dialogue.language, dialogue.turns[0].text, "")
+        except CorpusError as cause:
+            raise CorpusError(f"{where}: {cause}") from cause
+        dialogues.append(replace(dialogue, language=language))
     return tuple(dialogues)
 
 
@@ -261,6 +265,8 @@ def _pair(row: Row, columns: Mapping[str, str], file: str) -> QAPair:
     answer_id = cells.get("answer_id", "").strip()
     if _CONTROL.search(answer_id):
         raise CorpusError(f"the answer_id {answer_id!r} holds a control character")
+    if "|" in answer_id:
+        raise CorpusError(f"the answer_id {answer_id!r} holds a |, which parts answer_ids in predictions.csv")
     if not answer_id:
         answer_id = "a" + hashlib.sha256(clean(answer).encode("utf-8")).hexdigest()[:12]
     language = _language(cells.get("language", ""), question, answer)

@@ -5,8 +5,10 @@ version that is written whole or not at all (see `bundle`). assemble.py loads it
 """
 
 import json
+import logging
 import shutil
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -25,6 +27,8 @@ from chatbot.retrieve import Retriever
 from chatbot.settings import Settings
 from chatbot.text import clean, detect_language
 from chatbot.workshop import LanguageWorkshop, classify, save_line, workshop
+
+log = logging.getLogger(__name__)
 
 
 def build_bot(pairs: Sequence[QAPair], templates: Templates, settings: Settings, folder: Path) -> Manifest:
@@ -49,6 +53,8 @@ def train_bot(
     if diary is not None:
         needs_tensorboard()
     checkpoints = checkpoints_of(folder)
+    if foreign := sorted({d.language for d in dialogues} - {pair.language for pair in pairs}):
+        log.warning("dialogues in %s are not calibrated on: there are no such pairs", ", ".join(foreign))
     by_language = _matches_by_language(matches, {pair.language for pair in pairs})
     manifest = _make(
         pairs,
@@ -89,6 +95,14 @@ def add_pairs(pairs: Sequence[QAPair], folder: Path) -> int:
     for language, line in bot.lines.items():
         known = dict.fromkeys(pair.id for pair in line.table.pairs.values())
         together = merge([*line.table.pairs.values(), *(pair for pair in pairs if pair.language == language)])
+        if together.conflicting_answers:
+            named = "; ".join(
+                f"{one.answer_id}: {' | '.join(one.answers)}" for one in together.conflicting_answers
+            )
+            raise CorpusError(
+                f"one answer_id, several answers ({named}); nothing was added. Give the new answer an id of its "
+                f"own, or take the old one out first: chatbot remove --index {folder} --answer ID"
+            )
         fresh = [pair for pair in together.pairs if pair.id not in known]
         if fresh:
             line.add(fresh)
@@ -119,7 +133,8 @@ def remove_pairs(answer_ids: Sequence[str], questions: Sequence[str], folder: Pa
     if missing:
         named = ", ".join(map(repr, sorted(missing)))
         raise UserError(f"{folder} holds no answer or question {named}; nothing was removed")
-    save_bot(bot, folder, bot.settings.profile)
+    left = {pair.answer_id for line in bot.lines.values() for pair in line.table.pairs.values()}
+    save_bot(replace(bot, templates=bot.templates.only(left)), folder, bot.settings.profile)
     return removed
 
 

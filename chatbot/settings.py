@@ -45,7 +45,7 @@ class Route(Section):
 class Retrieve(Section):
     neighbours: Count = 50  # historical questions taken from the vector index
     lexical: Count = 20  # and from BM25
-    answers: Count = 10  # answer texts taken from the vector index, and answers that go on
+    answers: Count = 20  # answer texts taken from the vector index, and answers that go on
     rerank_answers: Count = 5  # answers that the cross-encoder reads
     rerank: Count = 1  # questions of each such answer that it reads
 

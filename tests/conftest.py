@@ -4,7 +4,11 @@ import ipaddress
 import sys
 from collections.abc import Generator
 
+import hypothesis
 import pytest
+
+hypothesis.settings.register_profile("here", deadline=None)  # a busy machine is no failure
+hypothesis.settings.load_profile("here")
 
 LOOPBACK_NAMES = {"", "localhost", "0.0.0.0", "::"}
 

@@ -589,7 +589,7 @@ FEW = st.sampled_from(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(FEW | CELL, FEW | CELL, FEW), min_size=1, max_size=12))
 def test_report_adds_up_ids_are_unique_and_reading_is_repeatable(
     tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str, str]]
@@ -607,7 +607,7 @@ def test_report_adds_up_ids_are_unique_and_reading_is_repeatable(
     assert read_pairs([folder]) == corpus
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(CELL.filter(lambda text: "\0" not in text and bool(clean(text))))
 def test_an_answer_is_stored_word_for_word(tmp_path_factory: pytest.TempPathFactory, answer: str) -> None:
     folder = tmp_path_factory.mktemp("word")

@@ -109,9 +109,9 @@ def test_hostile_input_gets_no_stored_answer(bot: Chatbot, text: str) -> None:
 def test_quality_does_not_fall(evaluation: Evaluation, language: str) -> None:
     """Floors a few points below the committed results: they catch a break, not a fluctuation."""
     measured = evaluation.metrics()["languages"][language]
-    assert measured["raw_accuracy"] >= 0.75
-    assert measured["out_of_scope_recall"] >= 0.74
-    assert measured["answered_precision"] >= 0.80
+    assert measured["raw_accuracy"] >= 0.86
+    assert measured["out_of_scope_recall"] >= 0.8
+    assert measured["answered_precision"] >= 0.87
 
 
 def test_the_contract_of_evaluate(index: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -141,6 +141,7 @@ def test_what_mistyping_and_negation_cost(bot: Chatbot) -> None:
         (Kind.KEYBOARD, "en"),
         (Kind.POLITENESS, "en"),
     }
+    assert not found.above(0.25)
     assert found == robustness(dialogues, bot, seed=7)
 
 

@@ -55,7 +55,7 @@ class TestGraph(VectorIndexContract):
 
 
 @pytest.mark.parametrize("build", [flat, graph])
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_equal_to_numpy_search_through_changes(build: BuildVectors, data: st.DataObject) -> None:
     """Vectors on a coarse grid, so that ties and duplicates are common."""

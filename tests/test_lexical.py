@@ -81,7 +81,7 @@ def test_half_width_and_case_do_not_matter() -> None:
     assert index.search(["Error e23"], 1)[0].tolist() == [[1]]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     texts=st.lists(st.text(alphabet="abc 退款货", max_size=12), max_size=12),
     question=st.text(alphabet="abcz 退款货天", max_size=12),

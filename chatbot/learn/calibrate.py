@@ -5,8 +5,9 @@ index that did not contain that question (learn/train.py). A question whose answ
 sample of 'nothing answers this'. Labelled dialogues give samples of a second kind: rarer, but of what customers
 really write, and of follow-ups. Out: a `Calibration` (decide.py).
 
-Every fit starts from a prior and leaves it only as far as the evidence carries: with no samples the result is
-the prior itself, so a bot with one question an answer still works.
+Every fit starts from a prior and leaves it only as far as the samples carry: with none the result is the prior
+itself, so a bot with one question an answer still works. Evidence of a kind that no sample brought is ignored,
+should it turn up later: nothing is known of it.
 """
 
 import logging
@@ -18,13 +19,14 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import expit, log_expit, logit, logsumexp, softmax
 
-from chatbot.decide import OFFERED, Calibration, Confidence, Floats, signs
-from chatbot.learn.guarantee import needed, promised
+from chatbot.decide import OFFERED, SIGNS, Calibration, Confidence, Floats, signs
+from chatbot.learn.guarantee import least_questions, promised
 from chatbot.settings import Decide
 
 log = logging.getLogger(__name__)
 PARTS = 5  # thresholds are set on confidences that were fitted on the other parts
 MARGIN_OF_CAUTION = 10.0  # strength of the priors, in units of samples
+FUSION_CAUTION = 5.0  # that of the fusion's: a list of candidates says more than a single yes or no
 HEARD_CAUTION = 2.0  # where dialogues say how sure to be: customers' own words are trusted sooner
 LEAST_SPREAD = 1e-3
 LEAST_DOUBT = 1e-6  # so that a confidence of one has a logit
@@ -35,13 +37,14 @@ SURE = Confidence(
     first_bias=-3.0,
     any=(0.3, 0.0, 0.0, 0.3, 0.1, 0.0, 0.0, 0.3, 0.1, 0.0),
     any_bias=-2.0,
-    answer_threshold=0.8,
+    answer_threshold=0.85,
     clarify_threshold=0.7,
+    stated_risk=0.15,
 )
 PRIOR = Calibration(
     mean=(0.45, -3.0, 0.22, 0.38, 0.35, 0.26, -2.0),
     spread=(0.14, 2.0, 0.21, 0.39, 0.14, 0.14, 1.2),
-    fusion=(1.0, 0.5, 0.2, 0.2, 0.5, 0.2, 0.5),
+    fusion=(1.0, 0.3, 0.3, 0.1, 0.5, 0.25, 0.7),
     alone=SURE,
     later=SURE,
 )
@@ -65,15 +68,32 @@ def calibrate(samples: Sequence[Sample], settings: Decide, heard: Sequence[Sampl
 
     Held-out pairs give the confidence that the dialogues start from; what these lack, they leave as it is."""
     samples, heard = ([s for s in given if len(s.evidence)] for given in (samples, heard))
+    stated = round(1 - settings.target_precision, 6) if settings.risk is None else settings.risk
+    sure = replace(SURE, answer_threshold=1 - stated, stated_risk=stated)
     if not samples and not heard:
-        return PRIOR
+        _warn(settings.risk, 0)
+        return replace(PRIOR, alone=sure, later=sure)
     calibration = replace(_standardised([*samples, *heard], PRIOR), fitted_on=len(samples) + len(heard))
-    calibration = replace(calibration, fusion=_fusion([*samples, *heard], calibration))
+    brought = _brought([*samples, *heard])
+    calibration = replace(calibration, fusion=_fusion([*samples, *heard], calibration, brought))
+    sure = replace(sure, first=_only(sure.first, brought), any=_only(sure.any, brought))
     share = settings.out_of_scope_share
-    start = _confidence(samples, SURE, calibration, settings, MARGIN_OF_CAUTION, share)
+    start = _confidence(samples, sure, calibration, settings, MARGIN_OF_CAUTION, share)
     alone = _confidence([s for s in heard if not s.later], start, calibration, settings, HEARD_CAUTION, share)
-    later = _confidence([s for s in heard if s.later], alone, calibration, settings, HEARD_CAUTION)
+    unheard = replace(alone, guaranteed=False, held_out=())  # what was shown of the one says nothing of the other
+    later = _confidence([s for s in heard if s.later], unheard, calibration, settings, HEARD_CAUTION)
+    if not alone.guaranteed:
+        _warn(settings.risk, len(alone.held_out))
     return replace(calibration, alone=alone, later=later)
+
+
+def _warn(risk: float | None, held_out: int) -> None:
+    if risk is not None:
+        log.warning(
+            "a risk of %g cannot be promised on %d held-out questions (at least %d are needed, hardly any of them "
+            "answered wrongly); the threshold aims at it all the same",
+            *(risk, held_out, least_questions(risk)),
+        )
 
 
 def _confidence(
@@ -96,15 +116,8 @@ def _confidence(
         p_first[own], p_any[own] = _fitted(judged.of(~own), prior, caution).of(judged.signs[own])
     risk = settings.risk
     least = None if risk is None else promised(p_first[judged.expected], judged.first[judged.expected], risk)
-    stated = 1 - settings.target_precision if risk is None else risk
-    if risk is not None and least is None:
-        log.warning(
-            "a risk of %g cannot be promised on %d held-out questions (%d right ones without a wrong one "
-            "would be the least); the threshold aims at it all the same",
-            *(risk, judged.expected.sum(), needed(risk)),
-        )
     hoped = smooth(p_first, judged.first, judged.weights, caution)
-    answer = threshold(p_first, hoped, judged.weights, 1 - stated) if least is None else least
+    answer = threshold(p_first, hoped, judged.weights, 1 - prior.stated_risk) if least is None else least
     asked = p_first < answer
     likely = smooth(p_any[asked], judged.among[asked], judged.weights[asked], caution)
     clarify = threshold(p_any[asked], likely, judged.weights[asked], settings.clarify_precision)
@@ -113,7 +126,6 @@ def _confidence(
         fitted,
         answer_threshold=answer,
         clarify_threshold=clarify,
-        stated_risk=stated,
         guaranteed=least is not None,
         held_out=tuple(told),
     )
@@ -175,25 +187,34 @@ def _standardised(samples: Sequence[Sample], prior: Calibration) -> Calibration:
     share = len(values) / (len(values) + MARGIN_OF_CAUTION)
     mean = share * values.mean(0) + (1 - share) * np.asarray(prior.mean)
     variance = share * values.var(0) + (1 - share) * np.asarray(prior.spread) ** 2
-    everything = np.concatenate([sample.evidence for sample in samples])
-    silent = everything.std(0) < LEAST_SPREAD  # evidence that is not there, such as relevance with no reranker
-    mean = np.where(silent, values.mean(0), mean)
+    mean = np.where(_brought(samples), mean, values.mean(0))
     return replace(prior, mean=tuple(mean.tolist()), spread=tuple(np.sqrt(variance).tolist()))
 
 
-def _fusion(samples: Sequence[Sample], calibration: Calibration) -> tuple[float, ...]:
+def _brought(samples: Sequence[Sample]) -> NDArray[np.bool_]:
+    """Which kinds of evidence are there at all [len(EVIDENCE)]; relevance, for one, is not without a reranker."""
+    return np.asarray(np.concatenate([sample.evidence for sample in samples]).std(0) >= LEAST_SPREAD)
+
+
+def _only(weights: Sequence[float], brought: NDArray[np.bool_]) -> tuple[float, ...]:
+    """Weights [len(SIGNS)] with nought for evidence that is not there."""
+    there = np.append(np.ones(len(SIGNS) - len(brought), bool), brought)
+    return tuple(np.where(there, weights, 0.0).tolist())
+
+
+def _fusion(samples: Sequence[Sample], calibration: Calibration, brought: NDArray[np.bool_]) -> tuple[float, ...]:
     """Weights of a conditional logit that puts a right answer first; none below zero, so that more evidence
-    never speaks against an answer."""
+    never speaks against an answer; nought for what the samples have not `brought`."""
     lists = [
         (calibration.standard(s.evidence), list(s.right))
         for s in samples
         if 0 < len(s.right) < len(s.evidence) and not s.garbled
     ]
-    prior = np.asarray(calibration.fusion)
+    prior = np.where(brought, calibration.fusion, 0.0)
 
     def loss(weights: Floats) -> tuple[float, Floats]:
-        value = MARGIN_OF_CAUTION * float(((weights - prior) ** 2).sum())
-        gradient = 2 * MARGIN_OF_CAUTION * (weights - prior)
+        value = FUSION_CAUTION * float(((weights - prior) ** 2).sum())
+        gradient = 2 * FUSION_CAUTION * (weights - prior)
         for z, right in lists:
             scores = z @ weights
             value += float(logsumexp(scores) - logsumexp(scores[right]))

@@ -24,12 +24,11 @@ from torch.nn.utils.rnn import pad_sequence
 from transformers import BertModel
 
 from chatbot.learn.loop import PACE, Plan, Watch, fit, frozen_layers
-from chatbot.learn.noise import noisy
+from chatbot.learn.noise import maybe_noisy, noisy
 from chatbot.settings import Encode
 
 CHUNK = 16  # texts in one forward pass, of similar length, so that little is padding
 ANSWER_SHARE = 0.25  # of the anchors, how many meet the answer's own text instead of another question
-NOISY_SHARE = 0.2  # of the texts, how many are mistyped
 SAMPLED_ANSWERS = 256  # answers among which confusable ones are looked for at each refresh
 ROOM = 200_000  # tokens whose vectors, as the frozen layers leave them, are kept: 300 MB of 384 float32 each
 
@@ -179,7 +178,7 @@ class Batches:
         anchors = chance.sample(range(len(texts.questions)), min(size // 2, len(texts.questions)))
         group = chance.choice(self.groups)
         anchors += [chance.choice(self.of_answer[answer]) for answer in group for _ in range(2)]
-        left = [_maybe_noisy(texts.questions[anchor], chance) for anchor in anchors]
+        left = [maybe_noisy(texts.questions[anchor], chance) for anchor in anchors]
         right = [_positive(anchor, texts, self.of_answer, chance) for anchor in anchors]
         return left, right, [texts.answers[anchor] for anchor in anchors]
 
@@ -191,12 +190,8 @@ def _positive(anchor: int, texts: Labelled, of_answer: dict[int, list[int]], cha
         return answer_text
     others = [sibling for sibling in of_answer[answer] if sibling != anchor]
     if others:
-        return _maybe_noisy(texts.questions[chance.choice(others)], chance)
+        return maybe_noisy(texts.questions[chance.choice(others)], chance)
     return noisy(noisy(texts.questions[anchor], chance), chance)
-
-
-def _maybe_noisy(text: str, chance: random.Random) -> str:
-    return noisy(text, chance) if chance.random() < NOISY_SHARE else text
 
 
 @torch.no_grad()

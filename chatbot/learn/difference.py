@@ -3,6 +3,7 @@
 In: the predictions of the bot as it is and of the bot as it would be, on the same scored turns. Out: each measure
 before and after with a paired bootstrap interval of the difference (Efron and Tibshirani 1993, chapter 8), and the
 turns that went from right to wrong or back. Whole dialogues are drawn, not turns: those of one dialogue are alike.
+Few dialogues say nothing of chance, and then there is no interval.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,6 +20,7 @@ from chatbot.learn.evaluate import Prediction, auroc, expected_calibration_error
 DRAWS = 2000  # of dialogues, for an interval
 FEWER_DRAWS = 500  # for measures that are no mean over turns, which take a thousand times as long
 LEVEL = 0.95  # of the intervals
+LEAST_DIALOGUES = 10  # that count for a measure, before drawing among them says what chance does
 COLUMNS = ("dialogue_id", "turn", "language", "text", "expected", "before", "after", "change")
 
 Terms = tuple[float, float]  # what a turn adds to a measure's numerator and denominator
@@ -54,7 +56,8 @@ LOWER_IS_BETTER = {"ece"}
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A measure before and after, and the interval [low, high] of the difference; None where nothing counts."""
+    """A measure before and after, None where nothing counts; the interval [low, high] of the difference, None
+    where too few dialogues count."""
 
     before: float | None
     after: float | None
@@ -99,7 +102,8 @@ def difference(before: Sequence[Prediction], after: Sequence[Prediction], seed: 
         old, new = (_sums(predictions, dialogues, terms) for predictions in (before, after))
         apart = _ratio(drawn @ new) - _ratio(drawn @ old)
         totals = [_number(_ratio(sums.sum(0))) for sums in (old, new)]
-        changes[name] = Change(totals[0], totals[1], *_interval(apart))
+        counted = min(int((sums[:, 1] > 0).sum()) for sums in (old, new))
+        changes[name] = Change(totals[0], totals[1], *_interval(apart, counted))
     place = {name: i for i, name in enumerate(dialogues)}
     counts = drawn[:FEWER_DRAWS, [place[p.dialogue_id] for p in before]]  # of each turn in each draw
     rows = [np.repeat(np.arange(len(before)), count) for count in counts]
@@ -109,7 +113,7 @@ def difference(before: Sequence[Prediction], after: Sequence[Prediction], seed: 
         drawn_ones = np.array(
             [[of(*(column[row] for column in columns)) for columns in both] for row in rows], dtype=np.float64
         )
-        low, high = _interval(drawn_ones[:, 1] - drawn_ones[:, 0])
+        low, high = _interval(drawn_ones[:, 1] - drawn_ones[:, 0], len(dialogues))
         changes[name] = Change(totals[0], totals[1], low, high, name in LOWER_IS_BETTER)
     flips = [_flip(b, a) for b, a in zip(before, after, strict=True) if b.right != a.right]
     return Difference(len(turns), changes, tuple(sorted(flips, key=lambda flip: flip[-1], reverse=True)))
@@ -128,9 +132,9 @@ def _columns(predictions: Sequence[Prediction]) -> tuple[Floats, Floats, Floats]
     return confidence, wanted, first
 
 
-def _interval(apart: Floats) -> tuple[float | None, float | None]:
-    """What holds LEVEL of the differences; None where nothing counts in any draw."""
-    if np.isnan(apart).all():
+def _interval(apart: Floats, dialogues: int) -> tuple[float | None, float | None]:
+    """What holds LEVEL of the differences; None where so few `dialogues` count that it would say nothing."""
+    if dialogues < LEAST_DIALOGUES or np.isnan(apart).all():
         return None, None
     low, high = np.nanquantile(apart, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return float(low), float(high)

@@ -179,14 +179,15 @@ def measures(predictions: Sequence[Prediction]) -> dict[str, Any]:
 
 
 def stated_risks(lines: Mapping[str, Calibrated], predictions: Sequence[Prediction]) -> dict[str, Any]:
-    """Of the answers given, how many the bot said may be wrong, whether it promised that, and how many were."""
+    """Of the answers given, how many the bot said may be wrong, whether it promised that (of follow-ups, too,
+    where there are any among them), and how many were."""
     found = {}
     for language, line in lines.items():
         own = [p for p in predictions if p.language == language and p.action == Action.ANSWER]
-        alone = line.calibration.alone
+        judges = {line.calibration.later if p.turn > 1 else line.calibration.alone for p in own}
         found[language] = {
-            "stated_risk": alone.stated_risk,
-            "guaranteed": alone.guaranteed,
+            "stated_risk": line.calibration.alone.stated_risk,
+            "guaranteed": bool(judges) and all(judge.guaranteed for judge in judges),
             "observed_risk": _share(not p.right for p in own),
             "answers": len(own),
         }

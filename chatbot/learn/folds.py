@@ -2,7 +2,8 @@
 
 In: the pairs of one language. Out: `Split`s (kept, asked, hidden), and, from a bot built on what was kept,
 the `Sample`s that calibration is fitted on. *Asked* questions have an answer among the kept pairs; *hidden*
-questions belonged to answers that were left out whole, so for them 'nothing answers this' is the truth. Answers
+questions belonged to answers that were left out whole, so for them 'nothing answers this' is the truth. No
+question is asked in two folds while there is another one. Answers
 that share a question are left out together, or the others would answer it. Where no question can be spared, those
 of the kept pairs are asked *garbled*: easier than what customers write, but better than no evidence at all.
 Dialogues that were labelled to calibrate by give samples too: of real wordings, and of follow-ups.
@@ -15,7 +16,7 @@ from dataclasses import dataclass, replace
 
 from tqdm import tqdm
 
-from chatbot.converse import readings
+from chatbot.converse import is_question, readings
 from chatbot.decide import evidence
 from chatbot.domain import Candidate, Conversation, HeldOutDialogue, QAPair, Role, Turn
 from chatbot.learn.calibrate import Sample
@@ -46,13 +47,19 @@ def split(pairs: Sequence[QAPair], settings: Calibrate, folds: int, seed: int) -
         of_group.setdefault(group, []).append(row)
     groups = chance.sample(sorted(of_group), len(of_group))
     size = round(settings.hidden_answers * len(groups)) if len(groups) >= LEAST_ANSWERS else 0
-    splits = []
+    splits: list[Split] = []
+    before: set[str] = set()  # what earlier folds have asked
     for fold in range(folds):
         hidden_groups = {groups[(fold * size + i) % len(groups)] for i in range(size)}
-        spared = [_spared(pairs, of_group[g], settings.held_out, chance) for g in groups if g not in hidden_groups]
+        spared = [
+            _spared(pairs, of_group[g], settings.held_out, before, chance)
+            for g in groups
+            if g not in hidden_groups
+        ]
         texts = [rows for group in spared for rows in group]
         texts = chance.sample(texts, min(len(texts), settings.hidden_limit))
         asked = [rows[0] for rows in texts]
+        before |= {form(pairs[row].question, casefold=True) for row in asked}
         hidden = [row for group in sorted(hidden_groups) for row in of_group[group]]
         out = {row for rows in texts for row in rows} | {*hidden}
         left = [row for row in range(len(pairs)) if row not in out]
@@ -76,15 +83,17 @@ def _groups(pairs: Sequence[QAPair]) -> list[int]:
     return [group[form(pair.question, casefold=True)] for pair in pairs]
 
 
-def _spared(pairs: Sequence[QAPair], rows: Sequence[int], share: float, chance: random.Random) -> list[list[int]]:
+def _spared(
+    pairs: Sequence[QAPair], rows: Sequence[int], share: float, before: Collection[str], chance: random.Random
+) -> list[list[int]]:
     """The rows of each question to be held out of a group: `share` of its questions, one at least, but none that
-    is the last one of an answer."""
+    is the last one of an answer; those held out `before` come last."""
     of_text: dict[str, list[int]] = {}
     for row in rows:
         of_text.setdefault(form(pairs[row].question, casefold=True), []).append(row)
     left = Counter(pairs[row].answer_id for row in rows)
     spared: list[list[int]] = []
-    for text in chance.sample(sorted(of_text), len(of_text)):
+    for text in sorted(chance.sample(sorted(of_text), len(of_text)), key=lambda text: text in before):
         own = Counter(pairs[row].answer_id for row in of_text[text])
         if len(spared) < max(1, round(share * len(of_text))) and all(left[a] > own[a] for a in own):
             spared.append(of_text[text])
@@ -126,7 +135,7 @@ def heard(retriever: Retriever, dialogues: Sequence[HeldOutDialogue], limit: int
         (readings(Conversation(turns=tuple(Turn(t.role, t.text) for t in dialogue.turns[:i])), turn.text), turn)
         for dialogue in dialogues
         for i, turn in enumerate(dialogue.turns)
-        if turn.role is Role.USER and turn.expected is not None
+        if turn.role is Role.USER and turn.expected is not None and is_question(turn.text)
     ]
     asked = random.Random(seed).sample(turns, min(limit, len(turns)))
     asked += [(texts[:1], turn) for texts, turn in asked if not turn.expected and len(texts) > 1]

@@ -4,7 +4,8 @@ In: confidences of held-out questions, from a calibration that was fitted withou
 answer was right. Out: a threshold, or None where there are too few questions to promise anything. The promise
 is "Learn then Test" (Angelopoulos et al. 2021, https://arxiv.org/abs/2110.01052) as MAPIE does it: thresholds are
 tested from the strictest down, each against a finite-sample bound, until one fails. It holds for at least LEVEL of
-all draws of held-out questions, as long as customers ask questions of the same kind.
+all draws of held-out questions, as long as customers ask questions of the same kind, and as long as the finished
+models, which learn from all pairs, answer no worse than those that had to do without the held-out ones.
 """
 
 import math
@@ -22,7 +23,7 @@ FIRST = 3  # the strictest lets through so many times the questions with which a
 
 def promised(confidence: Floats, right: Floats, risk: float) -> float | None:
     """The lowest confidence [n] at which at most `risk` of the answers given are wrong; right [n] is 0 or 1."""
-    first = FIRST * needed(risk)
+    first = least_questions(risk)
     if len(confidence) < first:
         return None
     tried = np.unique(np.sort(confidence)[::-1][np.linspace(first - 1, len(confidence) - 1, STEPS).astype(int)])
@@ -43,6 +44,7 @@ def promised(confidence: Floats, right: Floats, risk: float) -> float | None:
     return None if controller.best_predict_param is None else float(controller.best_predict_param)
 
 
-def needed(risk: float) -> int:
-    """How many right answers without a wrong one show that at most `risk` of them are wrong."""
-    return math.ceil(math.log(1 - LEVEL) / math.log(1 - risk))
+def least_questions(risk: float) -> int:
+    """How many held-out questions `promised` asks for: FIRST times as many as there must be right answers,
+    without a wrong one, to show that at most `risk` of them are wrong."""
+    return FIRST * math.ceil(math.log(1 - LEVEL) / math.log(1 - risk))

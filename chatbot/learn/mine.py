@@ -2,12 +2,13 @@
 
 In: pairs, labelled matches, and (for lists) a retriever over those pairs with the encoder as it is now. Out:
 `Labelled` and `RankedList`s. A list's wrong texts are hard negatives: the closest questions of the nearest wrong
-answers, half by the encoder and half by BM25, which is what the cross-encoder meets when it works.
+answers, half by the encoder and half by BM25, which is what the cross-encoder meets when it works. What stands
+under an answer of the question's, or is labelled to mean the same, is never called wrong.
 """
 
 import random
-from collections import Counter
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from scipy.sparse import coo_array
@@ -54,10 +55,13 @@ def paired(texts: Labelled) -> float:
     return sum(count for count in counts.values() if count > 1) / max(counts.total(), 1)
 
 
-def ranked_lists(retriever: Retriever, negatives: int, seed: int) -> list[RankedList]:
+def ranked_lists(
+    retriever: Retriever, negatives: int, seed: int, matches: Sequence[Match] = ()
+) -> list[RankedList]:
     """One list for each question whose answer has another question, unless nothing else is near; candidates in
-    random order. The question itself under another answer (a contradiction in the pairs) is no candidate."""
+    random order. `matches` say which texts are not wrong for each other."""
     chance = random.Random(seed)
+    right_for = _right_for(retriever, matches)
     table = retriever.table
     rows = np.array(sorted(table.pairs), dtype=np.int64)
     if len(rows) > MOST_MINED:
@@ -72,7 +76,7 @@ def ranked_lists(retriever: Retriever, negatives: int, seed: int) -> list[Ranked
         siblings = [other for other in table.rows[pair.answer_id] if other != row]
         if not siblings:
             continue
-        by_meaning, by_words = (_closest(retriever, row, question, found) for found in (neighbours, words))
+        by_meaning, by_words = (_closest(retriever, row, right_for, found) for found in (neighbours, words))
         right = by_meaning.pop(pair.answer_id, None)
         by_words.pop(pair.answer_id, None)
         near_ones, wordy_ones = list(by_meaning.values()), list(by_words.values())
@@ -81,20 +85,40 @@ def ranked_lists(retriever: Retriever, negatives: int, seed: int) -> list[Ranked
         wrong = list(dict.fromkeys(hardest))[:negatives]
         picked = [chance.choice(siblings) if right is None else right, *wrong]
         order = chance.sample(range(len(picked)), len(picked))
-        texts = tuple(form(table.pairs[picked[i]].question, retriever.casefold) for i in order)
-        if len(texts) > 1:
-            lists.append(RankedList(question, texts, order.index(0)))
+        if len(picked) > 1:
+            read = tuple(form(table.pairs[picked[i]].question, retriever.casefold) for i in order)
+            lists.append(RankedList(question, read, order.index(0)))
     return lists
 
 
-def _closest(retriever: Retriever, row: int, question: str, found: Sequence[int]) -> dict[str, int]:
-    """The first row of each answer among those found, but for the question itself in whatever row."""
+def _right_for(retriever: Retriever, matches: Sequence[Match]) -> dict[str, set[str]]:
+    """Of each text, the answers that it stands under, and one name more for each match that calls it the same."""
+    right: dict[str, set[str]] = defaultdict(set)
+    for pair in retriever.table.pairs.values():
+        right[form(pair.question, retriever.casefold)].add(pair.answer_id)
+    for number, match in enumerate(matches):
+        if match.same:
+            for text in (match.left, match.right):
+                right[form(text, retriever.casefold)].add(f"match {number}")
+    return right
+
+
+def _closest(
+    retriever: Retriever, row: int, right_for: Mapping[str, set[str]], found: Sequence[int]
+) -> dict[str, int]:
+    """The first row of each answer among those found, but for the question itself in whatever row, and for texts
+    under another answer that are right for it all the same."""
+    asked = retriever.table.pairs[row]
+    question = form(asked.question, retriever.casefold)
     closest: dict[str, int] = {}
     for other in found:
-        if other not in (row, -1):
-            pair = retriever.table.pairs[other]
-            if form(pair.question, retriever.casefold) != question:
-                closest.setdefault(pair.answer_id, other)
+        if other == -1:
+            continue
+        pair = retriever.table.pairs[other]
+        text = form(pair.question, retriever.casefold)
+        apart = pair.answer_id == asked.answer_id or right_for[text].isdisjoint(right_for[question])
+        if text != question and apart:
+            closest.setdefault(pair.answer_id, other)
     return closest
 
 

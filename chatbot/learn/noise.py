@@ -1,8 +1,8 @@
 """How customers mistype: slips of the finger, characters that sound alike, and the other Chinese script.
 
 In: a text and a `random.Random`. Out: the text with one mistake, or as it was where none fits. Training meets
-these so that they cost little (learn/contrastive.py), and the robustness report counts what they cost
-(learn/perturb.py).
+these so that they cost little (learn/contrastive.py, learn/relevance.py), and the robustness report counts what
+they cost (learn/perturb.py).
 """
 
 import random
@@ -11,12 +11,18 @@ from functools import cache
 from opencc import OpenCC
 from pypinyin import lazy_pinyin
 
+NOISY_SHARE = 0.2  # of the texts that a model learns from, how many are mistyped
 COMMON = (0xB0, 0xD7)  # rows of GB 2312 that hold its 3,755 most common characters
+
+
+def maybe_noisy(text: str, chance: random.Random) -> str:
+    """The text as it is or, now and then, with one mistake."""
+    return noisy(text, chance) if chance.random() < NOISY_SHARE else text
 
 
 def noisy(text: str, chance: random.Random) -> str:
     """One mistake of the kinds that the text's script allows."""
-    kinds = (slip, homophone, lambda given, _: traditional(given)) if has_chinese(text) else (slip,)
+    kinds = (slip, homophone, lambda given, _: other_script(given)) if has_chinese(text) else (slip,)
     return chance.choice(kinds)(text, chance) if len(kinds) > 1 else slip(text, chance)
 
 
@@ -44,9 +50,10 @@ def homophone(text: str, chance: random.Random) -> str:
     return text[:at] + chance.choice(others) + text[at + 1 :]
 
 
-def traditional(text: str) -> str:
-    """Simplified Chinese in traditional characters."""
-    return str(_to_traditional().convert(text))
+def other_script(text: str) -> str:
+    """Simplified Chinese in traditional characters, traditional Chinese in simplified ones."""
+    traditional = str(_converter("s2t").convert(text))
+    return traditional if traditional != text else str(_converter("t2s").convert(text))
 
 
 def has_chinese(text: str) -> bool:
@@ -54,8 +61,8 @@ def has_chinese(text: str) -> bool:
 
 
 @cache
-def _to_traditional() -> OpenCC:
-    return OpenCC("s2t")
+def _converter(way: str) -> OpenCC:
+    return OpenCC(way)
 
 
 @cache

@@ -4,6 +4,7 @@ In: held-out dialogues and anything that replies. Out: a `Robustness`: for each 
 and after, on the very turns that it could be made in, and every single turn. Only the scored turn is changed, not
 what was said before it. A negated question ("I do not want to cancel") is another question: there the report
 counts silent flips, turns that were answered rightly and still get the same answer, as if nothing had been said.
+What few turns show is told, and not held against the bot.
 """
 
 import random
@@ -18,9 +19,10 @@ from pypinyin import lazy_pinyin
 
 from chatbot.domain import Action, HeldOutDialogue, Responder, Role
 from chatbot.learn.evaluate import Prediction, evaluate, measures
-from chatbot.learn.noise import has_chinese, homophone, slip, traditional
+from chatbot.learn.noise import has_chinese, homophone, other_script, slip
 
 MOST_TURNS = 300  # of each language, drawn by chance
+LEAST_TURNS = 20  # that a right answer is known for, before a kind's drop is held against a limit
 BANDS = (0.0, 0.5, 0.8, 1.01)  # of the confidence before
 COLUMNS = ("kind", "dialogue_id", "turn", "language", "text", "changed", "before", "after", "flip")
 
@@ -59,6 +61,8 @@ POLITE = {
 }
 # one clause: a space between Chinese characters is a comma
 ONE_CLAUSE = re.compile(r"(?:[^.!?;,。！？；，、\s]|(?<=[\x21-\x7e]) (?=[\x21-\x7e]))+[.!?。！？]?")
+ACTS = "cancel|return|refund|change|delete|close|exchange|send|ship|track|update|remove|stop|reset|transfer|redeem"
+ACTS_ZH = "取消|退货|退款|换货|修改|更改|删除|注销|关闭|重置|退掉|改地址|催"
 NEGATED = {
     "en": (
         (r"^(?:hi |hello )?I(?:'d| would)? (?:want|need|like|wish) to (\w+)", r"I do not want to \1"),
@@ -66,10 +70,12 @@ NEGATED = {
             r"^(?:how (?:do|can|could|should) I|can I|could I|may I|where (?:do|can) I) (\w+)",
             r"I do not want to \1",
         ),
+        (rf"^(?:please |pls |just )?({ACTS})\b", r"please do not \1"),
     ),
     "zh": (
         (r"^我?(?:想要|想|要)(?![要知问了])(?=\w\w)", "我不想"),
         (r"^(?:请问)?(?:怎么|怎样|如何|能不能|可以|能)(?=\w\w)", "我不想"),
+        (rf"^(?:请|麻烦|帮我|给我)*(?={ACTS_ZH})", "不要"),
     ),
 }
 
@@ -115,7 +121,7 @@ def _homophone(text: str, _: str, chance: random.Random) -> str | None:
 
 
 def _script(text: str, _: str, __: random.Random) -> str | None:
-    return traditional(text) if has_chinese(text) else None
+    return other_script(text) if has_chinese(text) else None
 
 
 def _mixed(text: str, language: str, chance: random.Random) -> str | None:
@@ -159,12 +165,14 @@ _MAKERS: Mapping[Kind, Callable[[str, str, random.Random], str | None]] = {
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One kind in one language. `drop` is that of raw_accuracy; of negation, the share of silent flips. `bands`
-    gives the drop by the confidence before (BANDS); None where no turn is in one."""
+    """One kind in one language. `drop` is that of raw_accuracy; of negation, the share of silent flips: among the
+    `judged` turns, which something answers. `bands` gives the drop by the confidence before (BANDS); None where no
+    turn is in one."""
 
     kind: Kind
     language: str
     turns: int
+    judged: int
     before: Mapping[str, Any]
     after: Mapping[str, Any]
     drop: float
@@ -179,8 +187,12 @@ class Robustness:
     turns: tuple[tuple[Any, ...], ...]
 
     def above(self, limit: float) -> list[str]:
-        """What costs more than it may."""
-        return [f"{row.kind} ({row.language}): {row.drop:.3f}" for row in self.rows if row.drop > limit]
+        """What costs more than it may, of what enough turns show."""
+        return [
+            f"{row.kind} ({row.language}): {row.drop:.3f}"
+            for row in self.rows
+            if row.drop > limit and row.judged >= LEAST_TURNS
+        ]
 
     def as_json(self) -> list[dict[str, Any]]:
         return [asdict(row) for row in self.rows]
@@ -231,7 +243,8 @@ def _row(kind: Kind, language: str, pairs: Sequence[tuple[Prediction, Prediction
     bands = tuple(
         _drop(kind, [(o, n) for o, n in pairs if low <= o.confidence < high]) for low, high in pairwise(BANDS)
     )
-    return Row(kind, language, len(pairs), _short(old), _short(new), _drop(kind, pairs) or 0.0, bands)
+    judged = sum(bool(p.wanted) for p in old)
+    return Row(kind, language, len(pairs), judged, _short(old), _short(new), _drop(kind, pairs) or 0.0, bands)
 
 
 def _drop(kind: Kind, pairs: Sequence[tuple[Prediction, Prediction]]) -> float | None:

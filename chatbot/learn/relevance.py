@@ -1,21 +1,23 @@
 """Fine-tune the cross-encoder on the pairs: the right answer's question above those of its nearest rivals.
 
 In: `RankedList`s, one a question: candidate texts mined from the index as they are met when answering (the
-closest historical question of each of the nearest answers), and which of them is right. The model is changed in
-place. Loss: listwise softmax cross-entropy (Cao et al. 2007, ListNet's top one), which ranks, plus binary
-cross-entropy on each pair, which gives the logit a meaning of its own where nothing is right.
+closest historical question of each of the nearest answers), and which of them is right. Some questions are
+mistyped, as customers mistype them (learn/noise.py). The model is changed in place. Loss: listwise softmax
+cross-entropy (Cao et al. 2007, ListNet's top one), which ranks, plus binary cross-entropy on each pair, which
+gives the logit a meaning of its own where nothing is right.
 """
 
 import math
 import random
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import torch
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
 from chatbot.learn.loop import Plan, Watch, fit
+from chatbot.learn.noise import maybe_noisy
 from chatbot.settings import Rerank
 
 
@@ -93,7 +95,7 @@ def tune_reranker(
 
 
 class Batches:
-    """Endless batches; each list once before any comes again."""
+    """Endless batches; each list once before any comes again, its question mistyped now and then."""
 
     def __init__(self, lists: Sequence[RankedList], size: int, chance: random.Random) -> None:
         self.lists = lists
@@ -113,4 +115,5 @@ class Batches:
         while len(self.order) < self.size:
             self.order += self.chance.sample(range(len(self.lists)), len(self.lists))
         batch, self.order = self.order[: self.size], self.order[self.size :]
-        return [self.lists[i] for i in batch]
+        lists = [self.lists[i] for i in batch]
+        return [replace(ranked, question=maybe_noisy(ranked.question, self.chance)) for ranked in lists]

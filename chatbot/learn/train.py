@@ -40,6 +40,7 @@ MATCHES_HELD_OUT = 1000
 LOOKED_AMONG = 400  # kept questions, when held-out ones are looked for while training
 LEAST_LISTS = 16  # with fewer, a cross-encoder would learn nothing but noise
 LEAST_PAIRED = 0.5  # of the questions, how many must share their meaning with another one before models learn
+LEAST_TURNS_OF_A_KIND = 20  # that something answers, and that nothing does, before dialogues do without folds
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,30 +152,50 @@ def learn(
     """What `train` calibrates."""
     encoder, reranker, evidence = workshop.encoder(), None, []
     keep = keep.of(encoder, pairs, matches, settings)
+    settings = _worth_learning(language, pairs, matches, workshop, settings)
     matches, judged = _held_out_matches(matches, settings.seed)
     parts = split(pairs, settings.calibrate, _folds(pairs, dialogues, settings), settings.seed)
     for number, part in enumerate(parts, start=1):
         label = f"{language} held-out {number}/{len(parts)}"
         unseen = _unseen(matches, part, workshop.casefold)
         encoder = workshop.encoder()
-        watch = keep.watch(label, settings.encode, _finds(encoder, part, settings, workshop.casefold))
+        looked_at, left = _parted(part) if settings.encode.check_every else ((), part)
+        watch = keep.watch(
+            label, settings.encode, _finds(encoder, part.kept, looked_at, settings, workshop.casefold)
+        )
         fold, reranker = _tune(encoder, None, part.kept, unseen, workshop, settings, watch)
-        log.info("%s: asking %d held-out questions", label, len(part.asked) + len(part.hidden))
-        evidence += samples(fold, part)
-        matching = _matching(fold, part.asked, judged)
+        log.info("%s: asking %d held-out questions", label, len(left.asked) + len(left.hidden))
+        evidence += samples(fold, left)
     last = _shorter(settings) if parts else settings
     bot, _ = _tune(encoder, reranker, pairs, matches, workshop, last, keep.watch(f"{language} all pairs"))
-    if not parts:
-        matching = _matching(bot, (), judged)
+    matching = _matching(fold, left.asked, judged) if parts else _matching(bot, (), judged)
     told = heard(bot, dialogues, settings.calibrate.dialogue_turns, settings.seed)
     log.info("%s: how sure to be, from %d held-out questions and %d turns", language, len(evidence), len(told))
     return Learnt(bot, evidence, told, matching)
 
 
+def _worth_learning(
+    language: str, pairs: Sequence[QAPair], matches: Sequence[Match], workshop: Workshop, settings: Settings
+) -> Settings:
+    """Without training where most questions stand alone: what slips of the finger and the answers' texts teach
+    costs more than it brings. Settled once, so that the held-out questions meet what will ship."""
+    share = paired(labelled(pairs, matches, workshop.casefold))
+    if share >= LEAST_PAIRED:
+        return settings
+    log.info(
+        "%s: the models stay as they come: %.0f %% of the questions have another one of the same answer to "
+        "learn from; labelled question pairs would help (--matches)",
+        *(language, 100 * share),
+    )
+    untrained = {name: getattr(settings, name).model_copy(update={"epochs": 0}) for name in ("encode", "rerank")}
+    return settings.model_copy(update=untrained)
+
+
 def _folds(pairs: Sequence[QAPair], dialogues: Sequence[HeldOutDialogue], settings: Settings) -> int:
     """None where labelled dialogues say enough about confidence; one is enough for many pairs."""
-    turns = sum(turn.expected is not None for dialogue in dialogues for turn in dialogue.turns)
-    if turns >= settings.calibrate.no_fold_from:
+    scored = [bool(t.expected) for dialogue in dialogues for t in dialogue.turns if t.expected is not None]
+    both_kinds = min(sum(scored), len(scored) - sum(scored)) >= LEAST_TURNS_OF_A_KIND
+    if len(scored) >= settings.calibrate.no_fold_from and both_kinds:
         return 0
     return 1 if len(pairs) > settings.calibrate.one_fold_above else settings.calibrate.folds
 
@@ -189,35 +210,36 @@ def _tune(
     watch: Watch,
 ) -> tuple[Retriever, TunableReranker | None]:
     """Tune the encoder, then the cross-encoder, a new one from the encoder where there is none yet; a retriever
-    over the pairs with both, and the cross-encoder. Where most questions stand alone, neither learns: what slips
-    of the finger and the answers' texts teach costs more than it brings."""
+    over the pairs with both, and the cross-encoder."""
     texts = labelled(pairs, matches, workshop.casefold)
-    if paired(texts) < LEAST_PAIRED:
-        log.info(
-            "%s: the models stay as they come: %.0f %% of the questions have another one of the same answer to "
-            "learn from; labelled question pairs would help (--matches)",
-            *(watch.label, 100 * paired(texts)),
-        )
-        return workshop.retriever(pairs, encoder), None
     tune_encoder(encoder, texts, settings.encode, seed=settings.seed, watch=watch.named("encoder"))
     retriever = workshop.retriever(pairs, encoder)
-    lists = ranked_lists(retriever, settings.rerank.negatives, settings.seed)
-    lists += matched_lists(matches, settings.rerank.negatives, workshop.casefold)
-    if settings.rerank.epochs > 0 and len(lists) >= LEAST_LISTS:
-        reranker = workshop.reranker(encoder) if reranker is None else reranker
-        judged = replace(watch.named("cross-encoder"), check=None)
-        tune_reranker(reranker, lists, settings.rerank, seed=settings.seed, watch=judged)
+    if settings.rerank.epochs > 0:
+        lists = ranked_lists(retriever, settings.rerank.negatives, settings.seed, matches)
+        lists += matched_lists(matches, settings.rerank.negatives, workshop.casefold)
+        if len(lists) >= LEAST_LISTS:
+            reranker = workshop.reranker(encoder) if reranker is None else reranker
+            judged = replace(watch.named("cross-encoder"), check=None)
+            tune_reranker(reranker, lists, settings.rerank, seed=settings.seed, watch=judged)
     retriever.reranker = reranker
     return retriever, reranker
 
 
-def _finds(encoder: TunableEncoder, part: Split, settings: Settings, casefold: bool) -> Callable[[], float] | None:
+def _parted(part: Split) -> tuple[Sequence[QAPair], Split]:
+    """Half of the asked questions, to end training by, and the fold without them: what training has looked at
+    says nothing of confidence."""
+    return part.asked[::2], replace(part, asked=part.asked[1::2])
+
+
+def _finds(
+    encoder: TunableEncoder, pairs: Sequence[QAPair], asked: Sequence[QAPair], settings: Settings, casefold: bool
+) -> Callable[[], float] | None:
     """How many held-out questions lie nearest to a kept one of their answer: a look that costs little."""
-    if not settings.encode.check_every or not part.asked:
+    if not asked:
         return None
-    kept = random.Random(settings.seed).sample(part.kept, min(len(part.kept), LOOKED_AMONG))
+    kept = random.Random(settings.seed).sample(pairs, min(len(pairs), LOOKED_AMONG))
     answers = np.array([pair.answer_id for pair in kept])
-    wanted = [pair for pair in part.asked if pair.answer_id in set(answers)]
+    wanted = [pair for pair in asked if pair.answer_id in set(answers)]
 
     def look() -> float:
         texts = [form(pair.question, casefold) for pair in (*kept, *wanted)]

@@ -132,10 +132,34 @@ def test_asking_back_offers_the_right_answer_as_often_as_it_is_to() -> None:
 
 class TestPrior:
     def test_no_samples_give_the_prior(self) -> None:
-        assert calibrate([], SETTINGS) is PRIOR
+        assert calibrate([], Decide()) == PRIOR
+
+    def test_without_samples_the_threshold_is_what_was_asked_for(self) -> None:
+        fitted = calibrate([], SETTINGS)
+        assert (fitted.alone.answer_threshold, fitted.alone.stated_risk) == (0.9, 0.1)
+        assert fitted.later == fitted.alone
+
+    def test_a_risk_that_cannot_be_promised_is_said_so(self, caplog: pytest.LogCaptureFixture) -> None:
+        few = [sample(0.9, 0.4, right=0), sample(0.4, 0.3)] * 20
+        for samples in ([], few[:1], few):
+            caplog.clear()
+            fitted = calibrate(samples, Decide(risk=0.1))
+            assert (fitted.alone.guaranteed, fitted.alone.stated_risk) == (False, 0.1)
+            assert "a risk of 0.1 cannot be promised" in caplog.text
+        kept = calibrate(drawn(900, seed=3, similarity=9.0), Decide(risk=0.2))
+        assert (kept.alone.guaranteed, kept.later.guaranteed) == (True, False)  # no follow-up was among them
+
+    def test_evidence_that_no_sample_brought_is_ignored(self) -> None:
+        fitted = calibrate([sample(0.9, 0.5, right=0), sample(0.4, 0.3)] * 20, SETTINGS)
+        brought = np.zeros((2, len(EVIDENCE)))
+        brought[:, SIMILARITY] = 0.9, 0.5
+        surprised = brought.copy()
+        surprised[:, RELEVANCE] = -9.0, 9.0
+        assert fitted.score(brought).tolist() == fitted.score(surprised).tolist()
+        assert fitted.alone.of(signs(brought, fitted)) == fitted.alone.of(signs(surprised, fitted))
 
     def test_a_question_for_which_nothing_was_found_is_no_sample(self) -> None:
-        assert calibrate([sample(), sample(answerable=True)], SETTINGS) is PRIOR
+        assert calibrate([sample(), sample(answerable=True)], Decide()) == PRIOR
         assert calibrate([sample(), sample(0.9, 0.4, right=0)], SETTINGS).fitted_on == 1
 
     def test_one_sample_moves_the_prior_a_little(self) -> None:
@@ -143,8 +167,8 @@ class TestPrior:
         prior_mean, prior_spread = PRIOR.mean[SIMILARITY], PRIOR.spread[SIMILARITY]
         assert fitted.mean[SIMILARITY] == pytest.approx((0.5 + 10 * prior_mean) / 11)  # the prior counts as ten
         assert fitted.spread[SIMILARITY] == pytest.approx(prior_spread * math.sqrt(10 / 11))
-        assert fitted.fusion == pytest.approx(PRIOR.fusion, abs=0.1)
-        assert fitted.alone.first == pytest.approx(PRIOR.alone.first, abs=0.1)
+        assert fitted.fusion[SIMILARITY] == pytest.approx(PRIOR.fusion[SIMILARITY], abs=0.1)
+        assert fitted.alone.first[: SIGNS.index("relevance")] == PRIOR.alone.first[: SIGNS.index("relevance")]
 
     def test_the_prior_says_for_each_kind_of_evidence_and_sign_what_to_make_of_it(self) -> None:
         assert len(PRIOR.mean) == len(PRIOR.spread) == len(PRIOR.fusion) == len(EVIDENCE)
@@ -223,8 +247,10 @@ class TestFit:
         samples = [each for each in drawn(200, seed=8) if each.answerable is answerable]
         fitted = calibrate(samples, SETTINGS)
         assert fitted.fitted_on == len(samples)
-        assert (fitted.fusion != PRIOR.fusion) is answerable  # where nothing is right, nothing ranks
-        assert fitted.alone == fitted.later == SURE
+        kept = fitted.fusion[: RELEVANCE + 1] == PRIOR.fusion[: RELEVANCE + 1]
+        assert kept is not answerable  # where nothing is right, nothing ranks
+        assert fitted.alone == fitted.later
+        assert (fitted.alone.first_bias, fitted.alone.answer_threshold) == (SURE.first_bias, 0.9)
 
 
 class TestHeard:
@@ -232,7 +258,7 @@ class TestHeard:
 
     def test_without_dialogues_a_follow_up_is_judged_like_a_first_question(self) -> None:
         fitted = calibrate(drawn(100, seed=9), SETTINGS)
-        assert fitted.later == fitted.alone != SURE
+        assert fitted.later == replace(fitted.alone, held_out=()) != SURE
 
     def test_dialogues_say_how_sure_to_be_of_follow_ups_and_of_first_questions(self) -> None:
         """Among the pairs similarity counts twice as much as in dialogues, and in follow-ups it counts a third."""
@@ -251,7 +277,7 @@ class TestHeard:
         pairs = drawn(100, seed=15)
         answered = [each for each in drawn(100, seed=16) if each.answerable]
         fitted = calibrate(pairs, SETTINGS, answered)
-        assert fitted.later == fitted.alone
+        assert fitted.later == replace(fitted.alone, held_out=())
         assert fitted.alone.first_bias != SURE.first_bias
 
     def test_dialogues_alone_are_enough(self) -> None:

@@ -77,6 +77,19 @@ def test_one_turn_is_chance() -> None:
     assert [flip[-1] for flip in found.flips] == ["worse"]
 
 
+def test_few_dialogues_say_nothing_of_chance() -> None:
+    """Draws that lack the one dialogue that nothing answers would leave an interval without any width."""
+    old = [turn(n, "A", Action.ANSWER, "A") for n in range(30)] + [turn(30, "", Action.HAND_OVER, "A")]
+    new = [*old[:30], turn(30, "", Action.ANSWER, "A")]
+    found = difference(old, new, 7)
+    recall = found.changes["out_of_scope_recall"]
+    assert (recall.before, recall.after, recall.low, recall.high) == (1.0, 0.0, None, None)
+    one_dialogue = [replace(p, dialogue_id="d", turn=p.turn + n) for n, p in enumerate(old)]
+    assert (
+        difference(one_dialogue, [*one_dialogue[:30], replace(new[30], dialogue_id="d", turn=31)], 7).worse == ()
+    )
+
+
 def test_turns_for_the_worse_come_first() -> None:
     new = [turn(n, p.expected, Action.HAND_OVER, "A") if n in (0, 59) else p for n, p in enumerate(OLD)]
     new[20] = turn(20, "A", Action.ANSWER, "A")

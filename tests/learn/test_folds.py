@@ -28,7 +28,7 @@ def answers(pairs: tuple[QAPair, ...]) -> set[str]:
 
 
 class TestSplit:
-    @settings(max_examples=40, deadline=None)
+    @settings(max_examples=40)
     @given(
         questions=st.lists(st.integers(1, 7), min_size=1, max_size=12),
         folds=st.integers(1, 3),

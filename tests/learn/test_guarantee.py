@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from chatbot.decide import Floats
-from chatbot.learn.guarantee import FIRST, LEVEL, needed, promised
+from chatbot.learn.guarantee import LEVEL, least_questions, promised
 
 
 def drawn(number: int, seed: int) -> tuple[Floats, Floats]:
@@ -14,13 +14,13 @@ def drawn(number: int, seed: int) -> tuple[Floats, Floats]:
     return confidence, (chance.random(number) < confidence).astype(float)
 
 
-@pytest.mark.parametrize(("risk", "expected"), [(0.05, 45), (0.1, 22), (0.5, 4)])
-def test_how_many_right_answers_without_a_wrong_one_are_the_least(risk: float, expected: int) -> None:
-    assert needed(risk) == expected
+@pytest.mark.parametrize(("risk", "expected"), [(0.05, 3 * 45), (0.1, 3 * 22), (0.5, 3 * 4)])
+def test_how_many_questions_are_the_least(risk: float, expected: int) -> None:
+    assert least_questions(risk) == expected
 
 
 def test_too_few_questions_promise_nothing() -> None:
-    number = FIRST * needed(0.1)
+    number = least_questions(0.1)
     assert promised(np.full(number - 1, 0.9), np.ones(number - 1), 0.1) is None
     assert promised(np.full(number, 0.9), np.ones(number), 0.1) == 0.9
     assert promised(np.full(number, 0.9), np.zeros(number), 0.1) is None

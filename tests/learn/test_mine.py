@@ -68,11 +68,18 @@ class TestRankedLists:
         lists = ranked_lists(line(pair("aaaa", "A1"), pair("bbbb", "A1"), *crowd), negatives=3, seed=7)
         assert [ranked.question for ranked in lists] == ["aaaa", "bbbb"]
 
-    def test_a_question_is_not_wrong_for_itself_under_another_answer(self) -> None:
-        contradiction = (pair("AAAA", "A2"), pair("abb", "A2"))
+    def test_what_is_right_is_never_called_wrong_for_standing_under_another_answer_too(self) -> None:
+        contradiction = (pair("AAAA", "A2"), pair("abb", "A2"), pair("bbbb", "A3"))
         first, second, *_ = ranked_lists(line(*self.MOSTLY_A, *contradiction), negatives=1, seed=7)
-        assert (first.question, right(first), wrong(first)) == ("aaaa", "aaaaaa", {"abb"})
-        assert (second.question, right(second), wrong(second)) == ("aaaaaa", "aaaa", {"aaaa"})
+        assert (first.question, right(first), wrong(first)) == ("aaaa", "aaaaaa", {"bbbb"})  # A2 answers it too
+        assert (second.question, right(second), wrong(second)) == ("aaaaaa", "aaaa", {"abb"})
+
+    def test_what_a_match_calls_the_same_is_no_wrong_text(self) -> None:
+        retriever = line(*self.MOSTLY_A, *self.MIXED, *self.ALL_B)
+        told = [Match("aaaa", "aaaab", True), Match("aaaa", "aaab", False)]
+        first, second, *_ = ranked_lists(retriever, negatives=1, seed=7, matches=told)
+        assert (first.question, right(first), wrong(first)) == ("aaaa", "aaaaaa", {"aaab"})
+        assert (second.question, right(second), wrong(second)) == ("aaaaaa", "aaaa", {"aaaab"})
 
     def test_one_answer_alone_has_no_lists(self) -> None:
         assert ranked_lists(line(*self.MOSTLY_A), negatives=3, seed=7) == []

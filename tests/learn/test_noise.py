@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatbot.learn.noise import homophone, noisy, traditional
+from chatbot.learn.noise import homophone, noisy, other_script
 
 
 @given(st.text(alphabet="退货怎么了abc ", max_size=12), st.integers(0, 99))
@@ -22,9 +22,11 @@ def test_one_character_sounds_alike() -> None:
     assert homophone("refund", random.Random(1)) == "refund"
 
 
-@pytest.mark.parametrize(("simplified", "other"), [("订单发货", "訂單發貨"), ("refund", "refund"), ("", "")])
-def test_the_other_script(simplified: str, other: str) -> None:
-    assert traditional(simplified) == other
+@pytest.mark.parametrize(
+    ("text", "other"), [("订单发货", "訂單發貨"), ("訂單發貨", "订单发货"), ("refund", "refund"), ("", "")]
+)
+def test_the_other_script(text: str, other: str) -> None:
+    assert other_script(text) == other
 
 
 def test_chinese_meets_all_three_and_english_slips_alone() -> None:

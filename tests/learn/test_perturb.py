@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -16,7 +17,7 @@ from chatbot.domain import (
     Reply,
     Role,
 )
-from chatbot.learn.perturb import KEYS, Kind, changed, robustness
+from chatbot.learn.perturb import KEYS, LEAST_TURNS, Kind, changed, robustness
 from tests.fakes import pair
 
 
@@ -89,14 +90,16 @@ def dialogue(text: str, *expected: str, language: str = "en", before: Sequence[s
 
 class TestRobustness:
     def test_what_is_lost_is_counted_on_the_turns_that_could_be_changed(self) -> None:
-        found = robustness([dialogue("my parcel", "A2"), dialogue("nothing to see")], Parrot(), seed=7)
+        asked = [replace(dialogue("my parcel", "A2"), id=f"d{number}") for number in range(LEAST_TURNS)]
+        found = robustness([*asked, dialogue("nothing to see")], Parrot(), seed=7)
         casing = next(row for row in found.rows if row.kind is Kind.CASING)
-        assert casing.turns == 2
+        assert (casing.turns, casing.judged) == (LEAST_TURNS + 1, LEAST_TURNS)
         assert (casing.before["raw_accuracy"], casing.after["raw_accuracy"]) == (1.0, 0.0)  # "MY PARCEL"
         assert casing.drop == 1.0
         assert casing.bands == (None, None, 1.0)  # it had been sure of it
         assert "casing (en): 1.000" in found.above(0.1)
         assert not found.above(1.0)
+        assert not robustness(asked[1:], Parrot(), seed=7).above(0.1)  # a turn less: too few to judge
 
     def test_a_negated_question_with_the_same_answer_is_a_silent_flip(self) -> None:
         asked = [dialogue("I want to cancel", "A1"), dialogue("where is my parcel", "A2")]

@@ -114,7 +114,7 @@ class TestTrain:
         trained = train("en", PAIRS, (), (), workshop, settings(one_fold_above=above))
         assert len(workshop.built) == folds + 1
         assert trained.calibration.fitted_on == folds * (7 + 4)
-        assert trained.calibration.alone.answer_threshold != SURE.answer_threshold
+        assert trained.calibration.alone.first != SURE.first
 
     def test_dialogues_are_calibrated_on_and_not_learnt_from(self) -> None:
         turns = [HeldOutTurn(Role.USER, "zebra parcel", ("parcel",)), HeldOutTurn(Role.USER, "zebra", ())]
@@ -126,13 +126,35 @@ class TestTrain:
         assert not [text for one in workshop.built for text in one.learnt if "zebra" in text]
 
     def test_where_dialogues_say_enough_nothing_is_held_out(self) -> None:
-        turns = [HeldOutTurn(Role.USER, f"{kind} my parcel", ("parcel",)) for kind in KINDS]
-        turns += [HeldOutTurn(Role.USER, f"zebra {kind}", ()) for kind in KINDS]
-        dialogues = [HeldOutDialogue("d", "en", (turn,)) for turn in turns]
+        inside = [HeldOutTurn(Role.USER, f"{kind} my parcel", ("parcel",)) for kind in KINDS] * 5
+        outside = [HeldOutTurn(Role.USER, f"zebra {kind}", ()) for kind in KINDS] * 5
         workshop = TinyWorkshop()
-        trained = train("en", PAIRS, (), dialogues, workshop, settings(no_fold_from=8))
+        dialogues = [HeldOutDialogue("d", "en", (turn,)) for turn in inside + outside]
+        trained = train("en", PAIRS, (), dialogues, workshop, settings(no_fold_from=40))
         assert [one.questions for one in workshop.built] == [{each.question for each in PAIRS}]
-        assert trained.calibration.fitted_on == 8
+        assert trained.calibration.fitted_on == 40
+
+    def test_dialogues_of_one_kind_do_not_say_how_sure_to_be(self) -> None:
+        turns = [HeldOutTurn(Role.USER, f"{kind} my parcel", ("parcel",)) for kind in KINDS] * 10
+        workshop = TinyWorkshop()
+        dialogues = [HeldOutDialogue("d", "en", (turn,)) for turn in turns]
+        trained = train("en", PAIRS, (), dialogues, workshop, settings(no_fold_from=40))
+        assert len(workshop.built) == 3  # two folds
+        assert trained.calibration.alone.first != SURE.first
+
+    def test_two_questions_an_answer_are_held_out_from_what_ships(self) -> None:
+        """A fold keeps one question of most answers; its models learn all the same, since those that ship will."""
+        workshop = TinyWorkshop()
+        few = [each for number, each in enumerate(PAIRS) if number % 4 < 2]
+        train("en", few, (), (), workshop, settings())
+        assert all(one.learnt for one in workshop.built)
+
+    def test_what_training_has_looked_at_is_not_calibrated_on(self) -> None:
+        looked = settings()
+        looked = looked.model_copy(update={"encode": looked.encode.model_copy(update={"check_every": 2})})
+        blind, looking = (train("en", PAIRS, (), (), TinyWorkshop(), given) for given in (settings(), looked))
+        assert blind.calibration.fitted_on == 2 * (7 + 4)
+        assert looking.calibration.fitted_on == 2 * (3 + 4)
 
     @pytest.mark.parametrize("matches", [(), MATCHES])
     def test_when_two_questions_count_as_the_same_is_learnt_with_and_without_matches(
@@ -200,7 +222,10 @@ class TestUntrained:
     def test_one_question_an_answer_is_calibrated_on_garbled_and_hidden_ones(self) -> None:
         trained = calibrate_untrained(PAIRS[::4], TinyWorkshop(), settings())
         assert trained.calibration.fitted_on == 7 + 1
-        assert trained.calibration.fusion == PRIOR.fusion  # garbled questions say nothing of ranking
+        heard_of = [
+            weight for weight in trained.calibration.fusion if weight
+        ]  # relevance and classes are not there
+        assert set(heard_of) <= set(PRIOR.fusion)  # garbled questions say nothing of ranking
         assert trained.calibration.alone != SURE
 
     def test_one_pair_gives_the_prior(self) -> None:
