@@ -35,6 +35,12 @@ def templates(tmp_path: Path) -> Templates:
     return Templates.load(path)
 
 
+def test_an_answer_that_goes_takes_its_template_along(templates: Templates) -> None:
+    left = templates.only({"order_status"})
+    assert list(left.of_answer) == [("en", "order_status")]
+    left.check([ORDER])  # which would refuse a template that no pair has
+
+
 class TestRender:
     def test_without_a_template_the_stored_answer_is_said_word_for_word(self) -> None:
         assert Templates().render(ORDER) == ORDER.answer

@@ -279,6 +279,9 @@ def test_a_bot_is_built_asked_and_measured(capsys: pytest.CaptureFixture[str]) -
     )  # the other two were there, in their first wording
     assert main(["ask", "--index", "bot", "--json", "do you sell kayaks"]) == 0
     assert json.loads(capsys.readouterr().out)["decision"]["candidates"][0]["pair"]["answer_id"] == "kayaks"
+    Path("pairs.csv").write_text("question,answer,answer_id\nhow many kayaks,Only two now.,kayaks\n", "utf-8")
+    assert main(["add", "--index", "bot", "--pairs", "pairs.csv"]) == 1  # the old text would win, unsaid
+    assert "several answers (kayaks: Three kinds of them. | Only two now.)" in capsys.readouterr().err
     assert main(["remove", "--index", "bot", "--answer", "kayaks", "--question", "How do I  PAY"]) == 0
     assert capsys.readouterr().out == "2 pairs are gone\n"
     assert len(bundle.versions(Path("bot"))) == len(before) + 2

@@ -398,6 +398,7 @@ def test_bad_rows_of_csv_are_numbered_as_a_spreadsheet_shows_them(tmp_path: Path
         b"n\x00l,nul,1,\n" + b"x" * 2001 + b",long,1,\n" + b"x" * 2000 + b",fits,2,\n"
         b"q,a,3,English\n"
         b"q,a,b\x01c,\n"
+        b"q,a,b|c,\n"
         b'"never closed,a,1,en\n'
         b"q,a,1,en\n"
     )
@@ -414,10 +415,11 @@ def test_bad_rows_of_csv_are_numbered_as_a_spreadsheet_shows_them(tmp_path: Path
         (11, "the question has 2,001 characters; at most 2,000 can be used"),
         (13, "the language 'English' is not a code such as en or zh"),
         (14, "the answer_id 'b\\x01c' holds a control character"),
-        (15, "a quotation mark is out of place or never closed (unexpected end of data)"),
+        (15, "the answer_id 'b|c' holds a |, which parts answer_ids in predictions.csv"),
+        (16, "a quotation mark is out of place or never closed (unexpected end of data)"),
     ]
     assert corpus.report.bad_rows[0] == BadRow(str(path), 4, "the question is empty")
-    assert corpus.report.rows_read == 13
+    assert corpus.report.rows_read == 14
     assert corpus.report.adds_up
 
 
@@ -672,7 +674,7 @@ def test_dialogues(tmp_path: Path) -> None:
                     {"role": "user", "text": "Pay?", "expected": ["a", "b"]},
                 ],
             },
-            {"id": "d2", "language": "zh", "turns": [{"role": "user", "text": "天气", "expected": []}]},
+            {"id": "d2", "language": "zh-CN", "turns": [{"role": "user", "text": "天气", "expected": []}]},
         ],
     )
     assert read_dialogues([path]) == (
@@ -707,6 +709,10 @@ def test_dialogues(tmp_path: Path) -> None:
         (
             '{"id": "x", "language": "en", "turns": [{"role": "agent", "text": "t", "expected": []}]}',
             "an agent's turn has `expected`; only a user's turn can be scored",
+        ),
+        (
+            '{"id": "x", "language": "Klingon", "turns": [{"role": "user", "text": "t"}]}',
+            "the language 'Klingon' is not a code such as en or zh",
         ),
         (
             '{"id": "d1", "language": "en", "turns": [{"role": "user", "text": "t"}]}',

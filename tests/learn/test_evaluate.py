@@ -2,12 +2,13 @@
 
 import csv
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from chatbot.decide import Calibration
 from chatbot.domain import (
     Action,
     Candidate,
@@ -20,6 +21,7 @@ from chatbot.domain import (
     Role,
     Turn,
 )
+from chatbot.learn.calibrate import PRIOR, SURE
 from chatbot.learn.evaluate import (
     COLUMNS,
     Evaluation,
@@ -28,6 +30,7 @@ from chatbot.learn.evaluate import (
     evaluate,
     expected_calibration_error,
     measures,
+    stated_risks,
 )
 from tests.fakes import RecordingResponder, pair
 
@@ -273,3 +276,20 @@ class TestReplay:
         evaluation = evaluate([other, talk, self.DIALOGUE], RecordingResponder({}))
         assert [(p.dialogue_id, p.turn) for p in evaluation.predictions] == [("d8", 1), ("d7", 3), ("d7", 5)]
         assert evaluate([talk], RecordingResponder({})).predictions == ()
+
+
+@dataclass(frozen=True)
+class Line:
+    calibration: Calibration
+
+
+def test_a_stated_risk_is_a_promise_only_where_every_answer_was_under_one() -> None:
+    kept = replace(SURE, stated_risk=0.1, guaranteed=True)
+    lines = {"en": Line(replace(PRIOR, alone=kept)), "zh": Line(PRIOR)}
+    first, wrong = predicted("A", Action.ANSWER, "A", 0.9), predicted("A", Action.ANSWER, "B", 0.8)
+    unanswered = predicted("A", Action.HAND_OVER, "A", 0.2)
+    found = stated_risks(lines, [first, wrong, unanswered])["risk"]
+    assert found["en"] == {"stated_risk": 0.1, "guaranteed": True, "observed_risk": 0.5, "answers": 2}
+    assert found["zh"] == {"stated_risk": 0.15, "guaranteed": False, "observed_risk": None, "answers": 0}
+    follow_up = replace(first, turn=3)
+    assert not stated_risks(lines, [first, follow_up])["risk"]["en"]["guaranteed"]

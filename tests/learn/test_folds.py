@@ -77,6 +77,13 @@ class TestSplit:
         assert [len(ids) for ids in hidden] == [3, 3, 3]
         assert len(set.union(*hidden)) == 9
 
+    def test_no_question_is_asked_in_two_folds_while_there_is_another_one(self) -> None:
+        parts = split(company(*[4] * 8), calibrate(held_out=0.25, hidden_answers=0.0), 4, seed=7)
+        asked = [each.id for part in parts for each in part.asked]
+        assert len(asked) == len({*asked}) == 32  # all, once each
+        fifth = split(company(*[4] * 8), calibrate(held_out=0.25, hidden_answers=0.0), 5, seed=7)[4]
+        assert len(fifth.asked) == 8
+
     def test_another_seed_makes_another_split(self) -> None:
         pairs = company(*[4] * 10)
         assert split(pairs, calibrate(), 1, seed=7) != split(pairs, calibrate(), 1, seed=8)
@@ -206,6 +213,11 @@ class TestHeard:
         (sample,) = heard(bot, [HeldOutDialogue("d", "en", (turn,))], 9, 7)
         assert sample.evidence[:, SIMILARITY] == pytest.approx([1, 2 / 6**0.5, 1 / 2])  # A3, A2 and A1
         assert (sample.right, sample.answerable) == ((0, 1), True)
+
+    @pytest.mark.parametrize("text", ["a human please", "thanks!", "转人工", "?!"])
+    def test_what_the_pairs_do_not_decide_says_nothing_of_confidence(self, text: str) -> None:
+        turn = HeldOutTurn(Role.USER, text, ())
+        assert heard(line(pair("a", "A1")), [HeldOutDialogue("d", "en", (turn,))], 9, 7) == []
 
     def test_no_dialogues_no_samples(self) -> None:
         assert heard(line(pair("a", "A1")), [], 9, 7) == []
