@@ -2,8 +2,8 @@
 
 In: texts in any of sixteen languages, English and Chinese among them. Out: float32 [n, 512], rows of unit length.
 A convolutional network over pieces of words in plain NumPy (Yang et al. 2020, https://arxiv.org/abs/1907.04307):
-a millisecond or two a text. It is never tuned; it stands beside an encoder that is (ensemble.py), and all languages
-share it.
+a millisecond or two a text. It is never tuned; it stands beside an encoder that is (ensemble.py), and all
+languages share it.
 """
 
 from collections.abc import Sequence
