@@ -154,7 +154,7 @@ def _ship(
     export(folder / "encoder" / TUNED_FILE, config)
     if line.reranker is not None:
         export(folder / "reranker" / TUNED_FILE, config, "bert.")
-    expected = best_answers(line, settings.seed)
+    expected = list(best_answers(line, settings.seed))
     words = Words.load(base).fingerprint
     for of_encoder, of_reranker in PRECISIONS:
         engine = {"words": words, "encoder": of_encoder, "reranker": of_reranker if line.reranker else None}
@@ -163,7 +163,10 @@ def _ship(
         _, beside = apart(line.encoder)
         packed.encoder = Ensemble(tuned, beside) if beside else tuned
         same = agreement(expected, best_answers(packed, settings.seed))
-        log.info("without PyTorch (%s, %s): %.4f of the best answers are the same", of_encoder, of_reranker, same)
+        told = "" if same >= LEAST_SAME else "at most "
+        log.info(
+            "without PyTorch (%s, %s): %s%.4f of best answers are the same", of_encoder, of_reranker, told, same
+        )
         if same >= LEAST_SAME:
             return engine | {"same_best_answer": same, "questions": len(expected)}
     log.warning("no graph gives the same answers as PyTorch, which will answer instead")
