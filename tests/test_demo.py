@@ -186,9 +186,9 @@ def test_kill_9_at_any_moment_leaves_the_bot_usable(tmp_path: Path, command: str
     whole = time.monotonic() - start
     version = load(folder)[1].version
     chance = random.Random(11)
-    for _ in range(6):
+    for early, late in ((0.3, 0.6), (0.6, 0.85), (0.85, 1.0)):
         child = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=quick)
-        time.sleep(whole * chance.uniform(0.3, 1.0))
+        time.sleep(whole * chance.uniform(early, late))
         child.send_signal(signal.SIGKILL)
         child.wait()
         _, manifest = load(folder)  # checks every file's hash
