@@ -86,7 +86,7 @@ class Calibrate(Section):
     held_out: Share = 0.2  # questions of each answer left out of a fold
     hidden_answers: Share = 0.15  # whole answers left out: their questions have no right answer
     hidden_limit: Count = 150  # questions at most of each kind in a fold
-    dialogue_turns: Count = 600  # scored turns at most that are asked of dialogues to calibrate on
+    dialogue_turns: Count = 800  # scored turns at most that are asked of dialogues to calibrate on
     no_fold_from: Count = 200  # scored turns from which these dialogues are evidence enough, without folds
 
 
