@@ -29,10 +29,10 @@ ABLATED = ("raw_accuracy", "accuracy", "answered_precision", "coverage", "ece")
 JUDGED = ("alone", "raw_accuracy", "accuracy", "answered_precision", "coverage", "ece", "auroc")
 FOOT = {
     "README.md": "Each row is a file in benchmarks/results, with data hashes, seed, machine and the command that "
-    "makes it again. `risk` is what the bot stated and what was observed of the answers that it gave. `minutes` is the time "
-    "from pairs to built bot: of banking77-dev and afqmc on two cores, of the others on one, since two were "
-    "measured at a time. The rows of afqmc are of an earlier version, without the models beside (decision 30). `make bench` "
-    "measures the demo company and the speed again; the other sets are not part of the project.",
+    "makes it again. `risk` is what the bot stated and what was observed of the answers given. `minutes` is "
+    "the time from pairs to built bot: of banking77-dev and afqmc on two cores, of the others on one, two at a "
+    "time. The rows of afqmc are of an earlier version, without the models beside (decision 30). "
+    "`make bench` measures the demo company and the speed again; the other sets are not part of the project.",
     "README.zh-CN.md": "每一行都来自 benchmarks/results 里的一个文件，"
     "其中记有数据哈希、随机种子、机器和用来重新测量的命令。`risk` 是机器人声明的风险与给出的回答中实际出错的比例。"
     "`minutes` 是从问答对到建好机器人的时间（分钟）：banking77-dev 和 afqmc 用两个核，"
