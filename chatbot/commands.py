@@ -138,8 +138,11 @@ def compare(options: argparse.Namespace) -> int:
         print(f"{flip[-1]}: {flip[0]}, turn {flip[1]}: {flip[3]!r}: {flip[5]} -> {flip[6]}")
     for name, change in found.changes.items():
         if change.before is not None and change.after is not None:
-            apart = f"{change.after - change.before:+.3f} [{change.low:+.3f}, {change.high:+.3f}]"
-            print(f"{name:20s} {change.before:.3f} -> {change.after:.3f}  {apart}{'  worse' * change.worse}")
+            sure = "(too few dialogues to tell from chance)"
+            if change.low is not None and change.high is not None:
+                sure = f"[{change.low:+.3f}, {change.high:+.3f}]{'  worse' * change.worse}"
+            apart = f"{change.after - change.before:+.3f} {sure}"
+            print(f"{name:20s} {change.before:.3f} -> {change.after:.3f}  {apart}")
     return WORSE if found.worse else 0
 
 

@@ -267,16 +267,19 @@ def test_a_bot_is_built_asked_and_measured(capsys: pytest.CaptureFixture[str]) -
 
     compare = ["compare", "--index", "bot", "bot", "--dialogues", "dialogues.jsonl", "--output", "flips"]
     assert main(compare) == 0
+    assert "raw_accuracy         1.000 -> 1.000  +0.000 (too few dialogues" in capsys.readouterr().out
+    assert json.loads(Path("flips/difference.json").read_text("utf-8"))["raw_accuracy"]["high"] is None
+    (line,) = Path("dialogues.jsonl").read_text("utf-8").splitlines()
+    Path("dialogues.jsonl").write_text("".join(line.replace("d1", f"d{n}") + "\n" for n in range(10)), "utf-8")
+    assert main(compare) == 0
     assert "raw_accuracy         1.000 -> 1.000  +0.000 [+0.000, +0.000]\n" in capsys.readouterr().out
-    assert json.loads(Path("flips/difference.json").read_text("utf-8"))["raw_accuracy"]["high"] == 0.0
     assert Path("flips/flips.csv").read_text("utf-8").startswith("dialogue_id,turn,")
 
     before = bundle.versions(Path("bot"))
-    Path("pairs.csv").write_text(f"{PAIRS}do you sell kayaks,Three kinds of them.,kayaks\n", "utf-8")
+    kayaks = "do you sell kayaks,Three kinds of them.,kayaks\nDo you sell KAYAKS?,Three kinds of them.,kayaks\n"
+    Path("pairs.csv").write_text(f"question,answer,answer_id\n{kayaks}", "utf-8")
     assert main(["add", "--index", "bot", "--pairs", "pairs.csv"]) == 0
-    assert capsys.readouterr().out.startswith(
-        "1 pairs are new"
-    )  # the other two were there, in their first wording
+    assert capsys.readouterr().out.startswith("1 pairs are new")
     assert main(["ask", "--index", "bot", "--json", "do you sell kayaks"]) == 0
     assert json.loads(capsys.readouterr().out)["decision"]["candidates"][0]["pair"]["answer_id"] == "kayaks"
     Path("pairs.csv").write_text("question,answer,answer_id\nhow many kayaks,Only two now.,kayaks\n", "utf-8")
