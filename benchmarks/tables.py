@@ -44,7 +44,8 @@ ABLATION = """# What each ingredient is worth
 Each ingredient is removed in turn: mean and standard deviation over the seeds, and in brackets the change against
 the bot as it ships. A kind of evidence is removed from fusion and confidence; nothing else changes. Asking back
 counts as handing over here. Made by `python benchmarks/tables.py` from the files in
-`benchmarks/results/ablation`, which `python benchmarks/ablation.py --sets DIR NAME …` makes again.
+`benchmarks/results/ablation`, which `python benchmarks/ablation.py --sets DIR NAME …` makes again. The table
+with no row `without models beside` was measured before there were any (decision 30), and so were the losses below.
 """
 LOSSES = """
 # Which loss teaches the cross-encoder
