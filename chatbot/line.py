@@ -15,7 +15,6 @@ the same answers; PyTorch answers where it names none, or where `pytorch` is ask
 """
 
 import json
-import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -27,16 +26,13 @@ from chatbot.classify import AnswerClassifier
 from chatbot.decide import Calibration
 from chatbot.domain import Encoder, QAPair, Reranker
 from chatbot.engine import (
-    FLOAT32,
     INT8,
-    NO_INT8,
     REMEMBERED,
     Head,
     PackedBert,
     PackedCrossEncoder,
     PackedEncoder,
     Words,
-    int8_is_exact,
 )
 from chatbot.ensemble import Ensemble
 from chatbot.errors import BotError, ModelNotFound
@@ -46,8 +42,6 @@ from chatbot.retrieve import Retriever, form
 from chatbot.settings import Route, Settings
 from chatbot.table import AnswerTable
 from chatbot.universal import UniversalEncoder
-
-log = logging.getLogger(__name__)
 
 
 def load_line(
@@ -73,7 +67,7 @@ def load_line(
     array = np.array(rows, dtype=np.int64)
     forms = [form(pair.question, route.casefold) for pair in pairs]
     restored = Retriever(
-        AnswerTable.restore(rows, pairs, questions.vectors(array), about["answer_numbers"]),
+        AnswerTable.restore(rows, pairs, questions.vectors, about["answer_numbers"]),
         encoder,
         questions,
         FaissIndex.load(folder / "answers.index"),
@@ -96,17 +90,16 @@ def encoders_beside(
     loaded: list[Encoder] = []
     for name in names:
         if name == UNIVERSAL:
-            loaded.append(UniversalEncoder.load(route.max_tokens, remembered))
+            loaded.append(UniversalEncoder.load(route.max_tokens, remembered, settings.threads))
         else:
             loaded.append(_as_it_comes(name, route, settings, remembered))
     return loaded
 
 
 def _as_it_comes(name: str, route: Route, settings: Settings, remembered: int) -> PackedEncoder:
-    """A model that has graphs, in eight bits where the processor adds them exactly. Its fingerprint is the same in
-    all precisions: a bot may move from one processor to another."""
+    """A model that has graphs, in eight bits."""
     base = resolve(name)
-    file = base / f"{INT8 if int8_is_exact() else FLOAT32}.onnx"
+    file = base / f"{INT8}.onnx"
     if not file.exists():
         raise ModelNotFound(
             f"{name} cannot stand beside an encoder: {base} holds no graphs; {MPNET} and {UNIVERSAL} can"
@@ -119,18 +112,14 @@ def _as_it_comes(name: str, route: Route, settings: Settings, remembered: int) -
 def packed_models(
     folder: Path, about: Mapping[str, Any], route: Route, settings: Settings, bot: Path
 ) -> tuple[Encoder, Reranker | None]:
-    """Encoder and cross-encoder out of their graphs, in the precisions that the manifest names; in 32 bits on a
-    processor that cannot add eight-bit products exactly."""
+    """Encoder and cross-encoder out of their graphs, in the precisions that the manifest names."""
     base, engine = resolve(route.encoder), about["engine"]
     words = Words.load(base)
     if words.fingerprint != engine["words"]:
         raise _other_model(bot, about, engine["words"], words.fingerprint)
-    if not int8_is_exact() and {engine["encoder"], engine["reranker"]} - {FLOAT32, None}:
-        log.warning(NO_INT8)
 
     def graph(name: str) -> PackedBert:
-        precision = engine[name] if int8_is_exact() else FLOAT32
-        return PackedBert.load(folder / name / f"{precision}.onnx", words, settings.threads)
+        return PackedBert.load(folder / name / f"{engine[name]}.onnx", words, settings.threads)
 
     encoder = PackedEncoder(graph("encoder"), route.prefix, route.max_tokens, about["encoder_fingerprint"])
     if about["reranker_fingerprint"] is None:

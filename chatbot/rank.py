@@ -4,11 +4,15 @@ In: `Found`s with all evidence but relevance, of one message read one way or sev
 where the cross-encoder has to read, and `Candidate`s best first. retrieve.py calls these one after the other.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from time import perf_counter
 
 from chatbot.decide import Calibration, blend, decide, evidence
 from chatbot.domain import Action, Candidate, QAPair, Reranker
+
+LATEST = 0.1  # weight of the latest reading in the pace
 
 
 @dataclass(slots=True)
@@ -28,13 +32,40 @@ def blended(readings: Sequence[list[Found]], calibration: Calibration, most: int
     return [Found(candidate, readable[candidate.pair.answer_id]) for candidate in whole[:most]]
 
 
-def judge(found: Sequence[Found], calibration: Calibration, later: bool) -> Calibration:
-    """What the decision is to be made by: the early calibration where it answers, else the whole one, which needs
-    relevance."""
+class Budget:
+    """How long an answer may take. Where reading would take longer, the early calibration judges, which hands over
+    where it is not sure: a hurried answer is never a bolder one. Pace is learnt from what was read."""
+
+    def __init__(self, limit_ms: float = 0.0) -> None:
+        self.limit_ms = limit_ms  # 0: no limit
+        self.pace = 0.0  # milliseconds a character of a candidate, of late
+
+    def allows(self, took_ms: float, found: Sequence[Found]) -> bool:
+        """Whether there is time to read these candidates after `took_ms`."""
+        return not self.limit_ms or took_ms + self.pace * _characters([found]) <= self.limit_ms
+
+    @contextmanager
+    def timing(self, read: Sequence[Sequence[Found]]) -> Iterator[None]:
+        """Learn from the reading that goes on inside."""
+        start = perf_counter()
+        yield
+        if characters := _characters(read):
+            pace = 1000 * (perf_counter() - start) / characters
+            self.pace += (pace - self.pace) * (LATEST if self.pace else 1.0)
+
+
+def _characters(read: Sequence[Sequence[Found]]) -> int:
+    return sum(len(pair.question) for found in read for f in found for pair in f.readable)
+
+
+def judge(found: Sequence[Found], calibration: Calibration, later: bool, in_time: bool = True) -> Calibration:
+    """What the decision is to be made by: the early calibration where it answers, or where there is no time to
+    read; else the whole one, which needs relevance."""
     early = calibration.early
-    if early is not None and decide(ranked(found, early), early, later).action is Action.ANSWER:
-        return early
-    return calibration
+    if early is None:
+        return calibration
+    clear = not in_time or decide(ranked(found, early), early, later).action is Action.ANSWER
+    return early if clear else calibration
 
 
 def read(

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from time import perf_counter
 
 import numpy as np
@@ -27,7 +28,7 @@ from chatbot.domain import (
     VectorIndex,
     Vectors,
 )
-from chatbot.rank import Found, blended, judge, ranked, read
+from chatbot.rank import Budget, Found, blended, judge, ranked, read
 from chatbot.settings import Retrieve
 from chatbot.table import AnswerTable, first_seen, votes
 from chatbot.text import clean
@@ -73,6 +74,7 @@ class Retriever:
         self.settings = settings
         self.casefold = casefold
         self.classifier: Classifier | None = None
+        self.budget = Budget()
         self.lock = threading.RLock()
 
     @classmethod
@@ -122,11 +124,10 @@ class Retriever:
         """Make pairs findable from the next question on."""
         vectors = self.encoder.encode([form(pair.question, self.casefold) for pair in pairs])
         with self.lock:
-            known = set(self.table.number)
+            fresh = {p.answer_id: p.answer for p in pairs if p.answer_id not in self.table.number}
             rows = self.table.add(pairs, vectors)
             self.questions.add(rows, vectors)
             self.lexical.add(rows, [form(pair.question, self.casefold) for pair in pairs])
-            fresh = {pair.answer_id: pair.answer for pair in pairs if pair.answer_id not in known}
             if fresh:
                 numbers = np.array([self.table.number[answer_id] for answer_id in fresh], dtype=np.int64)
                 self.answers.add(numbers, self.encoder.encode([form(t, self.casefold) for t in fresh.values()]))
@@ -142,7 +143,7 @@ class Retriever:
                 self.questions.remove(array)
                 self.lexical.remove(array)
                 if gone:
-                    self.answers.remove(np.array([self.table.number.pop(a) for a in gone], dtype=np.int64))
+                    self.answers.remove(np.array(gone, dtype=np.int64))
         return len(rows)
 
     def retrieve(
@@ -175,15 +176,21 @@ class Retriever:
         searched = perf_counter()
         judges = [self.calibration] * len(gathered)
         if self.reranker is not None:
-            judges = [judge(f, self.calibration, later=len(r) > 1) for f, r in zip(gathered, forms, strict=True)]
+            took, depth = 1000 * (searched - start) / max(len(forms), 1), self.settings.rerank_answers
+            judges = [
+                judge(f, self.calibration, len(r) > 1, self.budget.allows(took, f[:depth]))
+                for f, r in zip(gathered, forms, strict=True)
+            ]
             unclear = [i for i, judged in enumerate(judges) if judged is self.calibration]
-            read(
-                self.reranker,
-                [forms[i][0] for i in unclear],
-                [gathered[i] for i in unclear],
-                self.settings.rerank_answers,
-                partial(form, casefold=self.casefold),
-            )
+            to_read = [gathered[i] for i in unclear]
+            with self.budget.timing([f[:depth] for f in to_read]):
+                read(
+                    self.reranker,
+                    [forms[i][0] for i in unclear],
+                    to_read,
+                    depth,
+                    partial(form, casefold=self.casefold),
+                )
         scored = perf_counter()
         timings = {
             "encode": 1000 * (encoded - start),
@@ -207,13 +214,12 @@ class Retriever:
         lexical, lexical_rows = self.lexical.search(forms, take.lexical + more)
         _, numbers = self.answers.search(vectors, take.answers + more)
         known = [{}] * len(forms) if self.classifier is None else self.classifier.of_answers(vectors)
-        names = {number: answer_id for answer_id, number in table.number.items()}
         found = []
         for i, text in enumerate(forms):
             unseen = refused | hidden[i]
             near = first_seen(rows[i], similarities[i], unseen, take.neighbours)
             words = first_seen(lexical_rows[i], lexical[i], unseen, take.lexical)
-            answer_ids = [names[n] for n in numbers[i].tolist() if n in names]
+            answer_ids = [table.answer[n] for n in numbers[i].tolist() if n in table.answer]
             left = [a for a in answer_ids if not hidden[i].issuperset(table.rows[a])][: take.answers]
             found.append(self._aggregate(text, vectors[i], near, words, left, unseen, {} if unseen else known[i]))
         return found
@@ -236,7 +242,8 @@ class Retriever:
         seen = {table.pairs[row].answer_id for row in rows}
         for answer_id in answer_ids:
             if answer_id not in seen:
-                rows.update([row for row in table.rows[answer_id] if row not in unseen][:ROWS_OF_AN_ANSWER])
+                seeable = (row for row in table.rows[answer_id] if row not in unseen)
+                rows.update(islice(seeable, ROWS_OF_AN_ANSWER))
         if not rows:
             return []
         unknown = np.array(sorted(rows - near.keys()), dtype=np.int64)

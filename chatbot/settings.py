@@ -48,6 +48,7 @@ class Retrieve(Section):
     answers: Count = 20  # answer texts taken from the vector index, and answers that go on
     rerank_answers: Count = 5  # answers that the cross-encoder reads
     rerank: Count = 1  # questions of each such answer that it reads
+    budget_ms: Annotated[float, Field(ge=0)] = 0  # that an answer may take, by not asking it; 0: no limit
 
 
 class Encode(Section):

@@ -6,13 +6,14 @@ The sums give an answer's centroid without going through its questions again. `v
 question say about answers.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
 from chatbot.domain import QAPair, Rows, Scores, Vectors
 
 SHARPNESS = 0.05  # temperature of the vote among neighbours, the same as in the encoder's training
+CHUNK = 65_536  # vectors read at once of a saved bot, which may hold more than fit into memory
 
 
 class AnswerTable:
@@ -21,6 +22,7 @@ class AnswerTable:
     def __init__(self) -> None:
         self.pairs: dict[int, QAPair] = {}
         self.number: dict[str, int] = {}  # answer_id -> row in the index of answer texts
+        self.answer: dict[int, str] = {}  # and back
         self.rows: dict[str, list[int]] = {}
         self.sums: dict[str, Vectors] = {}
         self.next_row = 0
@@ -28,14 +30,21 @@ class AnswerTable:
 
     @classmethod
     def restore(
-        cls, rows: Sequence[int], pairs: Sequence[QAPair], vectors: Vectors, numbers: Mapping[str, int]
+        cls,
+        rows: Sequence[int],
+        pairs: Sequence[QAPair],
+        vectors: Callable[[Rows], Vectors],
+        numbers: Mapping[str, int],
     ) -> "AnswerTable":
-        """The table of a saved bot: rows and numbers as they were."""
+        """The table of a saved bot: rows and numbers as they were; `vectors` gives those of some rows."""
         table = cls()
         table.number = dict(numbers)
+        table.answer = {number: answer_id for answer_id, number in numbers.items()}
         table.next_number = max(numbers.values(), default=-1) + 1
         table.next_row = max(rows, default=-1) + 1
-        table._enter(rows, pairs, vectors)
+        for start in range(0, len(rows), CHUNK):
+            own = rows[start : start + CHUNK]
+            table._enter(own, pairs[start : start + CHUNK], vectors(np.array(own, dtype=np.int64)))
         return table
 
     def add(self, pairs: Sequence[QAPair], vectors: Vectors) -> Rows:
@@ -47,22 +56,29 @@ class AnswerTable:
 
     def _enter(self, rows: Sequence[int], pairs: Sequence[QAPair], vectors: Vectors) -> None:
         for row, pair, vector in zip(rows, pairs, vectors, strict=True):
+            answer_id = pair.answer_id
             self.pairs[row] = pair
-            if pair.answer_id not in self.number:
-                self.number[pair.answer_id] = self.next_number
+            if answer_id not in self.number:
+                self.number[answer_id] = self.next_number
+                self.answer[self.next_number] = answer_id
                 self.next_number += 1
-            self.rows.setdefault(pair.answer_id, []).append(row)
-            self.sums[pair.answer_id] = self.sums.get(pair.answer_id, np.zeros_like(vector)) + vector
+            if answer_id in self.rows:
+                self.rows[answer_id].append(row)
+                self.sums[answer_id] += vector
+            else:
+                self.rows[answer_id] = [row]
+                self.sums[answer_id] = np.array(vector)
 
-    def remove(self, rows: Sequence[int], vectors: Vectors) -> list[str]:
-        """Forget rows; the ids of answers that have no question left."""
+    def remove(self, rows: Sequence[int], vectors: Vectors) -> list[int]:
+        """Forget rows, and answers that have no question left; the numbers of those."""
+        gone = []
         for row, vector in zip(rows, vectors, strict=True):
             answer_id = self.pairs.pop(row).answer_id
             self.rows[answer_id].remove(row)
-            self.sums[answer_id] = self.sums[answer_id] - vector
-        gone = [answer_id for answer_id, left in self.rows.items() if not left]
-        for answer_id in gone:
-            del self.rows[answer_id], self.sums[answer_id]
+            self.sums[answer_id] -= vector
+            if not self.rows[answer_id]:
+                gone.append(self.number.pop(answer_id))
+                del self.rows[answer_id], self.sums[answer_id], self.answer[gone[-1]]
         return gone
 
 

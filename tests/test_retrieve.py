@@ -15,6 +15,7 @@ import pytest
 
 from chatbot.decide import Calibration, evidence
 from chatbot.domain import Candidate, QAPair, Reranker
+from chatbot.rank import Budget, Found
 from chatbot.retrieve import Retriever, form
 from chatbot.settings import Retrieve
 from chatbot.table import AnswerTable
@@ -242,6 +243,40 @@ class TestReranking:
         assert (clear.judge, unclear.judge) == (early, level)
         assert {question for question, _ in reranker.read} == {"hello"}
 
+    def test_what_there_is_no_time_to_read_is_judged_early(self) -> None:
+        early = calibration({"similarity": 1}, answer_threshold=1.1, clarify_threshold=1.1)
+        reranker = FakeReranker()
+        retriever = line(PARCEL, REFUND, reranker=reranker, level=replace(BY_SIMILARITY, early=early))
+        retriever.retrieve(["parcel"])
+        read, pace = len(reranker.read), retriever.budget.pace
+        assert read > 0 and pace > 0  # without a limit all is read, and its pace is learnt
+        retriever.budget.limit_ms, retriever.budget.pace = 1000.0, 1e6
+        (found,) = retriever.retrieve(["refund"])
+        assert (found.judge, len(reranker.read)) == (early, read)
+        retriever.budget.pace = 1e-6
+        (found,) = retriever.retrieve(["refund"])
+        assert found.judge is not early and len(reranker.read) > read
+
+    def test_a_bot_that_cannot_judge_early_reads_whatever_it_takes(self) -> None:
+        reranker = FakeReranker()
+        retriever = line(PARCEL, REFUND, reranker=reranker)
+        retriever.budget.limit_ms, retriever.budget.pace = 1.0, 1e6
+        retriever.retrieve(["refund"])
+        assert reranker.read
+
+    def test_the_pace_follows_what_was_read(self) -> None:
+        budget = Budget(100.0)
+        ten = [Found(ask(line(PARCEL), "parcel")[0], [replace(PARCEL, question="0123456789")])]
+        assert budget.allows(100.0, ten)  # nothing is known of the pace yet
+        budget.pace = 2.0
+        assert [budget.allows(took, ten) for took in (80.0, 80.1)] == [True, False]
+        with budget.timing([]):
+            pass
+        assert budget.pace == 2.0
+        with budget.timing([ten, ten]):
+            pass
+        assert 1.8 <= budget.pace < 1.9  # a tenth of the way to nearly nothing
+
     def test_without_a_cross_encoder_nothing_is_early(self) -> None:
         level = replace(BY_SIMILARITY, early=BY_SIMILARITY)
         (found,) = line(PARCEL, level=level).retrieve(["parcel"])
@@ -367,16 +402,22 @@ class TestAnswerTable:
     def test_rows_are_given_once_and_never_again(self) -> None:
         table = AnswerTable()
         assert table.add([PARCEL, REFUND], np.stack([self.EAST, self.NORTH])).tolist() == [0, 1]
-        assert table.remove([1], self.NORTH[None]) == ["A2"]
+        assert table.remove([1], self.NORTH[None]) == [1]  # the number of A2, which has no question left
         assert table.add([LATE], self.NORTH[None]).tolist() == [2]
         assert (table.rows, table.pairs) == ({"A1": [0, 2]}, {0: PARCEL, 2: LATE})
         assert table.sums["A1"].tolist() == [1, 1]
         assert table.add([REFUND], self.NORTH[None]).tolist() == [3]
 
     def test_a_saved_table_comes_back_with_its_rows_and_numbers(self) -> None:
-        vectors = np.stack([self.EAST, self.NORTH])
-        table = AnswerTable.restore([4, 9], [PARCEL, REFUND], vectors, {"A2": 0, "A1": 7})
+        vectors = {4: self.EAST, 9: self.NORTH}
+        table = AnswerTable.restore(
+            [4, 9],
+            [PARCEL, REFUND],
+            lambda rows: np.stack([vectors[row] for row in rows.tolist()]),
+            {"A2": 0, "A1": 7},
+        )
+        assert table.sums["A2"].tolist() == [0, 1]
         assert (table.pairs, table.rows) == ({4: PARCEL, 9: REFUND}, {"A1": [4], "A2": [9]})
         assert (table.number, table.next_row, table.next_number) == ({"A2": 0, "A1": 7}, 10, 8)
         assert table.add([INVOICE], self.EAST[None]).tolist() == [10]
-        assert table.number["A3"] == 8
+        assert (table.number["A3"], table.answer) == (8, {0: "A2", 7: "A1", 8: "A3"})
