@@ -62,7 +62,7 @@ def _log_to_standard_error(level: str) -> None:
     if level.upper() not in levels:
         raise SettingsError(f"CHATBOT_LOG is {level!r}; set it to debug, info, warning or error")
     logging.basicConfig(level=levels[level.upper()], format="%(message)s", stream=sys.stderr)
-    for noisy in ("httpx", "sentence_transformers", "transformers", "faiss", "bm25s", "matplotlib"):
+    for noisy in ("httpx", "sentence_transformers", "transformers", "faiss", "matplotlib"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 

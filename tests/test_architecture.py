@@ -35,6 +35,7 @@ LAYERS = {
         "classify",
         "index",
         "lexical",
+        "postings",
         "rerank",
         "journal",
         "bundle",
@@ -65,6 +66,7 @@ AS_WELL = {  # one adapter on another, and on how a text is read
     ),
     *(
         ("graph", "carried"),
+        ("lexical", "postings"),
         ("graph", "engine"),
         ("engine", "carried"),
         ("engine", "memory"),
@@ -77,7 +79,6 @@ ONLY_IN = {
     "onnx": {"chatbot.graph", "chatbot.muse"},
     "onnxruntime": {"chatbot.graph", "chatbot.engine", "chatbot.universal"},
     "sentence_transformers": {"chatbot.encode"},
-    "bm25s": {"chatbot.lexical"},
     "rjieba": {"chatbot.lexical"},
     "sqlalchemy": {"chatbot.journal"},
     "gradio": {"chatbot.ui.stubless"},
@@ -164,7 +165,7 @@ def test_nothing_is_swallowed_or_printed(module: str) -> None:
     [
         (
             "chatbot.converse, chatbot.__main__",
-            ("torch", "transformers", "faiss", "sentence_transformers", "gradio", "sqlalchemy", "bm25s"),
+            ("torch", "transformers", "faiss", "sentence_transformers", "gradio", "sqlalchemy", "rjieba"),
         ),
         (  # what a service imports before its page is there
             "chatbot.assemble, chatbot.journal, chatbot.ui.chat, chatbot.ui.launch",
