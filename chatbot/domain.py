@@ -210,7 +210,7 @@ class VectorIndex(Protocol):
 class LexicalIndex(Protocol):
     """Words under the same row numbers, searched by BM25."""
 
-    def search(self, texts: Sequence[str], k: int) -> tuple[Scores, Rows]:
+    def search(self, texts: Sequence[str], k: int, among: Rows | None = None) -> tuple[Scores, Rows]:
         """Scores between 0 and 1 (share of what the text could reach at most) and rows, like VectorIndex."""
         ...
 

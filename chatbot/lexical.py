@@ -89,10 +89,10 @@ class Bm25Index:
         with self._lock:
             return len(self._base) - int(self._gone.sum()) + len(self._tail.line)
 
-    def search(self, texts: Sequence[str], k: int) -> tuple[Scores, Rows]:
+    def search(self, texts: Sequence[str], k: int, among: Rows | None = None) -> tuple[Scores, Rows]:
         """Scores (float32, 0 < score <= 1) and rows (int64), each [len(texts), k].
 
-        Only rows that share a word with the text are found; the rest is (-inf, -1).
+        Only rows that share a word with the text are found, and only those of `among`; the rest is (-inf, -1).
         """
         if k < 1:
             raise ValueError(f"k must be at least 1, not {k}.")
@@ -101,13 +101,18 @@ class Bm25Index:
         with self._lock:
             self._settle()
             base, tail = self._base, self._tail
-            gone = np.flatnonzero(self._gone)
+            gone, late_gone = self._gone, np.zeros(len(tail), dtype=bool)
+            late_gone[tail.gone] = True
+            if among is not None:
+                gone = gone | ~np.isin(base.rows, among)
+                late_gone |= ~np.isin(np.array(tail.rows), among)
+            gone, late_gone = np.flatnonzero(gone), np.flatnonzero(late_gone)
             for i, text in enumerate(texts):
                 asked, reachable = self._asked(text)
                 sums, lines = nearest(base, asked, k, gone)
                 found = base.rows[lines]
                 if len(tail):
-                    late, lines = nearest(tail, asked, k, np.array(tail.gone, dtype=np.int64))
+                    late, lines = nearest(tail, asked, k, late_gone)
                     sums, found = np.append(sums, late), np.append(found, np.array(tail.rows)[lines])
                 shares = np.minimum(sums / reachable, 1)
                 order = np.lexsort((found, -shares))[:k]

@@ -206,13 +206,15 @@ class Retriever:
         self, forms: Sequence[str], vectors: Vectors, where: Accepts | None, hidden: Sequence[frozenset[int]]
     ) -> list[list[Found]]:
         table, take, more = self.table, self.settings, max(map(len, hidden), default=0)
-        among, refused = None, frozenset[int]()
+        among, of_answers, refused = None, None, frozenset[int]()
         if where is not None:
-            refused = frozenset(row for row, pair in table.pairs.items() if not where(pair))
-            among = np.array([row for row in table.pairs if row not in refused], dtype=np.int64)
+            accepted = {row: pair.answer_id for row, pair in table.pairs.items() if where(pair)}
+            refused = frozenset(table.pairs.keys() - accepted.keys())
+            among = np.array(list(accepted), dtype=np.int64)
+            of_answers = np.array([table.number[a] for a in set(accepted.values())], dtype=np.int64)
         similarities, rows = self.questions.search(vectors, take.neighbours + more, among)
-        lexical, lexical_rows = self.lexical.search(forms, take.lexical + more)
-        _, numbers = self.answers.search(vectors, take.answers + more)
+        lexical, lexical_rows = self.lexical.search(forms, take.lexical + more, among)
+        _, numbers = self.answers.search(vectors, take.answers + more, of_answers)
         known = [{}] * len(forms) if self.classifier is None else self.classifier.of_answers(vectors)
         found = []
         for i, text in enumerate(forms):

@@ -200,6 +200,14 @@ class LexicalIndexContract:
         assert (scores.dtype.name, rows.dtype.name) == ("float32", "int64")
         assert index.search(["cancel my order"], 1)[1].tolist() == [[10]]
 
+    def test_only_some_rows_may_be_found(self, index: LexicalIndex) -> None:
+        index.add(self.rows(50), ["order"])
+        for among, found in (((30, 20), [20, 30]), ((10, 50, 99), [10, 50]), ((4,), [-1, -1]), ((), [-1, -1])):
+            scores, rows = index.search(["cancel my order"], 2, self.rows(*among))
+            assert rows.tolist() == [found]
+            expected = index.score("cancel my order", rows[rows >= 0])
+            assert scores[rows >= 0].tolist() == expected.tolist()
+
     def test_an_unknown_word_lowers_the_score(self, index: LexicalIndex) -> None:
         score = index.search(["refund", "refund zzz", "refund zzz qqq xxx"], 1)[0][:, 0]
         assert 1 == score[0] > score[1] > score[2] > 0

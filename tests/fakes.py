@@ -175,13 +175,14 @@ class SharedWords:
         self.words: dict[int, set[str]] = {}
         self.add(rows, texts)
 
-    def search(self, texts: Sequence[str], k: int) -> tuple[Scores, Rows]:
+    def search(self, texts: Sequence[str], k: int, among: Rows | None = None) -> tuple[Scores, Rows]:
         if k < 1:
             raise ValueError("k")
+        allowed = self.words.keys() if among is None else self.words.keys() & set(among.tolist())
         scores = np.full((len(texts), k), -np.inf, dtype=np.float32)
         rows = np.full((len(texts), k), -1, dtype=np.int64)
         for i, text in enumerate(texts):
-            found = [(self._share(text, row), row) for row in self.words]
+            found = [(self._share(text, row), row) for row in allowed]
             best = sorted((s for s in found if s[0] > 0), key=lambda s: (-s[0], s[1]))[:k]
             for j, (share, row) in enumerate(best):
                 scores[i, j], rows[i, j] = share, row

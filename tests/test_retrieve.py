@@ -293,6 +293,13 @@ class TestWhere:
         assert questions(found.candidates) == [LATE.question, INVOICE.question]
         assert [c.agreement for c in found.candidates] == pytest.approx([1, 0], abs=1e-3)
 
+    def test_what_is_accepted_is_found_behind_any_number_of_better_ones(self) -> None:
+        near, words, text = pair("parcel", "A1"), pair("error e42 now", "A2"), pair("hello", "A3", "error parcel")
+        better = [pair(f"error e42 {n}", f"B{n}", "error parcel") for n in range(30)]
+        retriever = line(*better, near, words, text, neighbours=1, lexical=1, answers=3)
+        (found,) = retriever.retrieve(["parcel error e42"], where=lambda p: not p.answer_id.startswith("B"))
+        assert {c.pair.answer_id for c in found.candidates} == {"A1", "A2", "A3"}
+
     def test_where_nothing_is_accepted_nothing_is_found(self) -> None:
         assert line(PARCEL, reranker=FakeReranker()).retrieve(["parcel"], lambda _: False)[0].candidates == ()
 
