@@ -33,6 +33,8 @@ LAYERS = {
         "encode",
         "classify",
         "index",
+        "segment",
+        "shortlist",
         "lexical",
         "rerank",
         "journal",
@@ -65,10 +67,11 @@ AS_WELL = {  # one adapter on another, and on how a text is read
         ("engine", "memory"),
         ("universal", "memory"),
     ),
+    *(("index", "segment"), ("index", "shortlist"), ("segment", "shortlist")),
     *(("encode", "text"), ("rerank", "text"), ("engine", "text"), ("universal", "text"), ("universal", "carried")),
 }
 ONLY_IN = {
-    "faiss": {"chatbot.index"},
+    "faiss": {"chatbot.shortlist"},
     "onnx": {"chatbot.graph"},
     "onnxruntime": {"chatbot.graph", "chatbot.engine"},
     "sentence_transformers": {"chatbot.encode"},
