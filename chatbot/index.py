@@ -72,8 +72,10 @@ class FaissIndex:
             raise BotError(f"{path} cannot be read as a vector index ({cause}): it is damaged. {again}") from cause
 
     def save(self, path: Path) -> None:
-        """Write a folder that is not there yet. Raises Unavailable where the file system refuses."""
-        base, tail = self._segments
+        """Write a folder that is not there yet, after a compaction that is going on. Raises Unavailable where the
+        file system refuses."""
+        with self._compacting:
+            base, tail = self._segments
         try:
             path.mkdir()
             (path / "kind.txt").write_text("" if self._asked is None else self._asked, "utf-8")

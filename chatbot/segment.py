@@ -22,7 +22,7 @@ from chatbot.shortlist import EXACT_LIMIT, Bits, Kind, Plan, Shortlist, bits_of,
 
 SLACK = 16  # positions scanned for beyond k, so that most ties at rank k need no second scan
 WIDEST = 4096  # candidates of a shortlist, however many tie
-SCANNED = 20_000  # where no more positions may be found than this, they are scanned rather than shortlisted
+SCANNED = 20_000  # where no more than so many positions may be found, and a quarter of all, they are scanned
 TOLERANCE = 1e-5  # above the rounding error of a float32 inner product of two unit vectors
 COPIED = 50_000  # vectors at once
 
@@ -108,17 +108,15 @@ class Segment:
 
     def nearest(self, queries: Vectors, k: int, among: Rows | None) -> list[tuple[Scores, Rows]]:
         """For each query similarities and rows, best first, equal ones by row: k, or as many as may be found."""
-        chosen = None
+        chosen, reachable = None, self.alive
         if among is not None:
             at = np.unique(self.positions(among))
             chosen = at[at >= 0]
-        elif self.bits is not None and self.shortlist is None:
-            chosen = self.positions()
-        reachable = self.alive if chosen is None else len(chosen)
+            reachable = len(chosen)
         if not reachable:
             return [(np.zeros(0, np.float32), np.zeros(0, np.int64))] * len(queries)
-        if self.shortlist is None or reachable <= SCANNED < len(self.rows):
-            fetch, width, most = partial(scan, self.vectors, chosen), k + SLACK, reachable
+        if self.shortlist is None or reachable <= min(SCANNED, len(self.rows) // 4):
+            fetch, width, most = partial(self._scanned, chosen), k + SLACK, reachable
         else:
             fetch, most = partial(self._shortlisted, self.shortlist, chosen), min(reachable, WIDEST)
             width = max(self.shortlist.plan.width, self.shortlist.plan.spare * k)
@@ -130,15 +128,18 @@ class Segment:
             results.append((similarities[:k], rows[:k]))
         return results
 
+    def _scanned(self, chosen: Rows | None, queries: Vectors, width: int) -> Rows:
+        """Positions int64 [len(queries), width], of the living or of those `chosen`."""
+        return scan(self.vectors, self.positions() if chosen is None else chosen, queries, width)
+
     def _shortlisted(self, shortlist: Shortlist, chosen: Rows | None, queries: Vectors, width: int) -> Rows:
-        """Positions int64 [len(queries), width], by scanning where the shortlist does not lead to so many."""
-        bits = self.bits if chosen is None else bits_of(chosen, len(self.rows))
-        reachable = self.alive if chosen is None else len(chosen)
+        """The same, about; by scanning where the shortlist does not lead to so many."""
+        bits, reachable = self.bits, self.alive
+        if chosen is not None:
+            bits, reachable = bits_of(chosen, len(self.rows)), len(chosen)
         found = shortlist.search(queries, width, bits, reachable / len(self.rows))
-        for i in np.flatnonzero(found[:, -1] < 0):
-            found[i] = scan(self.vectors, self.positions() if chosen is None else chosen, queries[i, None], width)[
-                0
-            ]
+        for i in np.flatnonzero(found[:, -1] < 0).tolist():
+            found[i] = self._scanned(chosen, queries[i : i + 1], width)[0]
         return found
 
     def _scored(self, query: Vectors, near: Rows) -> tuple[Scores, Rows]:

@@ -34,7 +34,7 @@ GRAPH_LINKS = 16  # links a node, to both sides
 GRAPH_BREADTH = 100  # nodes kept open while the graph is built
 PIECE = 8  # numbers that share a byte
 TEACHABLE = 39 * 256  # vectors that FAISS wants to see for the 256 values of a byte
-TAUGHT = 50  # vectors a centre that the centres are learnt from
+TAUGHT, ROUNDS = 40, 6  # vectors a centre that the centres are learnt from, and how often they are moved
 ADDED = 100_000  # vectors at once
 FEW = 8  # where at most one of so many positions may be found, these alone are copied and scanned
 
@@ -80,11 +80,11 @@ def plan(count: int, dimension: int, memory: int, asked: Kind | None = None) -> 
         return Plan(Kind.FLAT)
     if asked is Kind.GRAPH:
         return Plan(asked, f"HNSW{GRAPH_LINKS},SQ8", effort=256, width=128, spare=4)
-    lists = max(1, min(int(2 * math.sqrt(count)), count // TAUGHT))
+    lists = max(1, min(int(3 * math.sqrt(count)), count // TAUGHT))
     if asked is Kind.LISTS or count < TEACHABLE:
-        return Plan(Kind.LISTS, f"IVF{lists},SQ8", lists, effort=32, width=128, spare=4)
+        return Plan(Kind.LISTS, f"IVF{lists},SQ8", lists, effort=128, width=128, spare=4)
     pieces = max(each for each in range(1, max(dimension // PIECE, 1) + 1) if dimension % each == 0)
-    return Plan(asked, f"IVF{lists},PQ{pieces}np", lists, effort=32, width=512, spare=32)
+    return Plan(asked, f"IVF{lists},PQ{pieces}np", lists, effort=128, width=512, spare=32)
 
 
 def memory() -> int:
@@ -108,6 +108,7 @@ class Shortlist:
         if plan.kind is Kind.GRAPH:
             index.hnsw.efConstruction = GRAPH_BREADTH
         else:
+            index.cp.niter = ROUNDS
             index.cp.min_points_per_centroid = 1  # with few vectors there is one centre; FAISS would warn
         if plan.kind is Kind.PIECES:
             index.pq.cp.max_points_per_centroid = TAUGHT

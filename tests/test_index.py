@@ -149,11 +149,11 @@ def test_the_kind_of_search_follows_from_size_and_memory(count: int, memory: int
 
 
 def test_a_plan_has_the_measures_of_its_kind() -> None:
-    assert plan(1_000_000, 384, GIGABYTE).recipe == "IVF2000,SQ8"
-    assert plan(1_000_000, 384, GIGABYTE, Kind.PIECES).recipe == "IVF2000,PQ48np"
+    assert plan(1_000_000, 384, GIGABYTE).recipe == "IVF3000,SQ8"
+    assert plan(1_000_000, 384, GIGABYTE, Kind.PIECES).recipe == "IVF3000,PQ48np"
     assert plan(100_000, 384, GIGABYTE).recipe == "HNSW16,SQ8"
     assert plan(1_000_000, 384, GIGABYTE, Kind.FLAT) == Plan(Kind.FLAT)
-    assert plan(100, 7, GIGABYTE, Kind.PIECES) == Plan(Kind.LISTS, "IVF2,SQ8", 2, effort=32, width=128, spare=4)
+    assert plan(100, 7, GIGABYTE, Kind.PIECES) == Plan(Kind.LISTS, "IVF2,SQ8", 2, effort=128, width=128, spare=4)
 
 
 def test_what_was_asked_for_stays_through_compaction_and_file(tmp_path: Path) -> None:
@@ -178,6 +178,14 @@ def test_an_index_of_mostly_removed_rows_finds_the_same(kind: Kind) -> None:
         assert np.array_equal(index.search(vectors[:5], 9)[1], expected)
         assert len(index) == 100
         index.compact()
+
+
+def test_what_was_removed_is_not_scanned_either() -> None:
+    vectors, rows = clustered(1200, 4), np.arange(1200, dtype=np.int64)
+    index = built(Kind.LISTS)(rows, vectors)
+    index.remove(rows[:900])
+    expected = ExactIndex(rows[900:], vectors[900:]).search(vectors[:5], 9)[1]
+    assert np.array_equal(index.search(vectors[:5], 9)[1], expected)
 
 
 @pytest.mark.parametrize("kind", [Kind.LISTS, Kind.PIECES, Kind.GRAPH])
