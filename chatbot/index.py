@@ -135,7 +135,7 @@ class FaissIndex:
         with self._lock:
             base, tail = self._segments
             _known(gone, base.positions(gone), tail.positions(gone))
-            self._change(base.without(gone), Segment.merged([tail.without(gone)]), gone)
+            self._change(base.without(gone), tail.without(gone), gone)
 
     def vectors(self, rows: Rows) -> Vectors:
         """float32 [len(rows), dim], in the order of `rows`, which may repeat; an unknown row is a ValueError."""
@@ -161,7 +161,7 @@ class FaissIndex:
         with self._lock:
             tail = self._segments[1]
             changed = np.concatenate([np.zeros(0, np.int64), *self._changed])
-            since = np.isin(tail.rows, changed)
+            since = np.isin(tail.rows, changed) & tail.living
             self._segments = base.without(changed), Segment.merged([tail.only(since)])
 
     def _change(self, base: Segment, tail: Segment, changed: Rows) -> None:
