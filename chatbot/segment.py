@@ -110,8 +110,9 @@ class Segment:
         """For each query similarities and rows, best first, equal ones by row: k, or as many as may be found."""
         chosen, reachable = None, self.alive
         if among is not None:
-            at = np.unique(self.positions(among))
-            chosen = at[at >= 0]
+            wanted = np.zeros(len(self.rows) + 1, dtype=bool)
+            wanted[self.positions(among)] = True  # the last one stands for rows that are not here
+            chosen = np.flatnonzero(wanted[:-1])
             reachable = len(chosen)
         if not reachable:
             return [(np.zeros(0, np.float32), np.zeros(0, np.int64))] * len(queries)
