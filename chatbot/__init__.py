@@ -4,7 +4,8 @@
     carried     where a model's files are: a folder, an installed package, a hub name (with nano)
     encode      texts -> unit vectors                                     bi-encoder, in PyTorch (with models)
     ensemble    encoders side by side, one tuned and others as they come  (with universal)
-    index       vectors -> nearest pairs                                  FAISS
+    index       vectors -> nearest pairs, which come and go               (with segment)
+    shortlist   vectors -> candidates, in up to millions                  FAISS
     classify    vectors -> how likely each answer is                      logistic regression
     lexical     words -> nearest pairs                                    BM25
     rerank      (question, candidate) -> relevance                        cross-encoder, in PyTorch

@@ -31,7 +31,7 @@ from typing import Any
 
 from chatbot.errors import BotError, Unavailable
 
-FORMAT = 5  # raise it whenever an older program could not use the folder
+FORMAT = 6  # raise it whenever an older program could not use the folder
 MANIFEST = "manifest.json"
 VERSIONS = "versions"
 BUILDING = ".building-"

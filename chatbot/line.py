@@ -4,8 +4,8 @@ In: the folder, and what the manifest says of the language. Out: a `Retriever` o
 workshop.py writes the files:
 
     pairs.jsonl              row number and pair, one a line
-    questions.index          vectors of the historical questions
-    answers.index            vectors of the answers' texts
+    questions.index/         vectors of the historical questions, mapped (see `index`)
+    answers.index/           vectors of the answers' texts
     encoder/                 the encoder's weights but its word embeddings, which are the base model's; its graphs
     reranker/                those of the cross-encoder, if there is one
     classifier.safetensors   the answer classifier's, if there is one

@@ -139,6 +139,19 @@ class VectorIndexContract:
         assert index.search(self.units(self.EAST), 2, self.rows(3))[1].tolist() == [[3, -1]]
         assert index.search(self.units(self.EAST), 2, self.rows())[1].tolist() == [[-1, -1]]
 
+    def test_the_order_of_among_does_not_matter_nor_what_is_said_twice(self, index: VectorIndex) -> None:
+        assert index.search(self.units(self.EAST), 3, self.rows(40, 3, 40, 7))[1].tolist() == [[7, 40, 3]]
+        assert index.search(self.units(self.EAST), 3, self.rows(40, 3, 40))[1].tolist() == [[40, 3, -1]]
+
+    def test_what_was_given_is_kept_though_the_caller_changes_it(self, build: BuildVectors) -> None:
+        rows, vectors = self.rows(1, 2), self.units(self.EAST, self.NORTH)
+        index = build(rows, vectors)
+        more = self.units(self.BETWEEN)
+        index.add(self.rows(3), more)
+        rows[:], vectors[:], more[:] = 9, 0, 0
+        assert index.search(self.units(self.EAST), 3)[1].tolist() == [[1, 3, 2]]
+        assert index.vectors(self.rows(3)).tolist() == self.units(self.BETWEEN).tolist()
+
     def test_a_removed_row_is_gone_and_may_come_back_as_another(self, index: VectorIndex) -> None:
         index.remove(self.rows(7))
         assert len(index) == 2

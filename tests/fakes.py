@@ -147,7 +147,7 @@ class ExactIndex:
         unusable = len(set(numbers)) < len(numbers) or self.stored.keys() & set(numbers) or -1 in numbers
         if unusable or len(numbers) != len(vectors):
             raise ValueError("rows")
-        self.stored.update(zip(numbers, self._checked(vectors), strict=True))
+        self.stored.update(zip(numbers, self._checked(vectors).copy(), strict=True))
 
     def remove(self, rows: Rows) -> None:
         self.vectors(rows)

@@ -34,6 +34,8 @@ LAYERS = {
         "encode",
         "classify",
         "index",
+        "segment",
+        "shortlist",
         "lexical",
         "postings",
         "rerank",
@@ -72,10 +74,11 @@ AS_WELL = {  # one adapter on another, and on how a text is read
         ("engine", "memory"),
         ("universal", "memory"),
     ),
+    *(("index", "segment"), ("index", "shortlist"), ("segment", "shortlist")),
     *(("encode", "text"), ("rerank", "text"), ("engine", "text"), ("universal", "text"), ("universal", "carried")),
 }
 ONLY_IN = {
-    "faiss": {"chatbot.index"},
+    "faiss": {"chatbot.shortlist"},
     "onnx": {"chatbot.graph", "chatbot.muse"},
     "onnxruntime": {"chatbot.graph", "chatbot.engine", "chatbot.universal"},
     "sentence_transformers": {"chatbot.encode"},

@@ -216,9 +216,9 @@ def test_a_manifest_that_points_outside_is_refused(bot: Path, name: str) -> None
         ("{", "is damaged; expected JSON"),
         ("[]", "no field 'format'"),
         ('{"name": "my web app"}', "no field 'format'"),
-        ('{"format": 1}', "has the format 1; expected 5"),
-        ('{"format": 5}', "do not give the digest in its version 'None'"),
-        ('{"format": 5, "version": "../../etc"}', "do not give the digest"),
+        ('{"format": 1}', "has the format 1; expected 6"),
+        ('{"format": 6}', "do not give the digest in its version 'None'"),
+        ('{"format": 6, "version": "../../etc"}', "do not give the digest"),
     ],
 )
 def test_a_manifest_that_cannot_be_used_says_why(bot: Path, content: str, message: str) -> None:
