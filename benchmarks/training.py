@@ -1,6 +1,6 @@
 """How fast models learn from the demo's pairs, against plain sentence-transformers: results/training.json.
 
-    pip install datasets                        which its trainers need
+    pip install accelerate datasets             which its trainers need
     python benchmarks/training.py               both languages, both models, all cores: about 25 minutes
     python benchmarks/training.py --threads 1 --languages en --steps 0.5 --rates 5e-5
 
@@ -45,7 +45,7 @@ from chatbot.workshop import reranker_over
 
 RESULTS = Path(__file__).parent / "results"
 STEPS = {("encoder", "ours"): 120, ("encoder", "plain"): 130, ("cross-encoder", "ours"): 75}
-STEPS[("cross-encoder", "plain")] = 160
+STEPS[("cross-encoder", "plain")] = 120
 LOOKS = 6  # at the quality, during a training
 TRIAL = 0.25  # of the steps, for each rate that the plain trainer tries
 RATES = (2e-5, 5e-5)

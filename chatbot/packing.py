@@ -46,7 +46,7 @@ class Packing:
     def laid(self, values: torch.Tensor, empty: int = 0) -> torch.Tensor:
         """[tokens, ...] -> [rows, width, ...], `empty` where no token lies."""
         flat = values.new_full((self.shape[0] * self.shape[1], *values.shape[1:]), empty)
-        return flat.index_copy(0, self.places, values).unflatten(0, self.shape)
+        return flat.index_copy(0, self.places, values).view(*self.shape, *values.shape[1:])
 
     def read(self, model: Any, **inputs: torch.Tensor) -> torch.Tensor:
         """What the model makes of each token [tokens, dim]; `inputs` [tokens, ...] go to it by name."""
