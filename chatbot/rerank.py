@@ -15,9 +15,10 @@ from torch.nn.functional import cosine_similarity
 
 from chatbot.domain import Scores
 from chatbot.models import fingerprint
+from chatbot.packing import Packing
 from chatbot.text import readable
 
-CHUNK = 24  # pairs in one forward pass, of similar length, so that little of it is padding
+CHUNK = 64  # pairs in one forward pass
 
 
 class CrossEncoder:
@@ -39,7 +40,7 @@ class CrossEncoder:
             return self.logits(questions, texts).numpy().astype(np.float32)
 
     def logits(self, questions: Sequence[str], texts: Sequence[str]) -> torch.Tensor:
-        """float32 [n], with gradient where the caller allows it; pairs of similar length share a pass."""
+        """float32 [n], with gradient where the caller allows it."""
         if not texts:
             return torch.zeros(0)
         tokens = self.tokenizer(
@@ -49,24 +50,16 @@ class CrossEncoder:
             max_length=min(2 * self.max_tokens, self.model.config.max_position_embeddings),
         )
         ids = tokens["input_ids"]
-        order = sorted(range(len(ids)), key=lambda i: len(ids[i]))
-        parts = []
-        for start in range(0, len(order), CHUNK):
-            rows = order[start : start + CHUNK]
-            batch = self.tokenizer.pad({"input_ids": [ids[i] for i in rows]}, return_tensors="pt")
-            longest_row = batch["input_ids"].shape[1]
-            sides = [[-1 if side is None else side for side in tokens.sequence_ids(i)] for i in rows]
-            parts.append(
-                self._judge(batch, torch.tensor([row + [-1] * (longest_row - len(row)) for row in sides]))
-            )
-        return torch.cat(parts)[torch.as_tensor(order).argsort()]
+        sides = [[-1 if side is None else side for side in tokens.sequence_ids(i)] for i in range(len(ids))]
+        chunks = range(0, len(ids), CHUNK)
+        return torch.cat([self._judge(ids[at : at + CHUNK], sides[at : at + CHUNK]) for at in chunks])
 
-    def _judge(self, batch: Any, sides: torch.Tensor) -> torch.Tensor:
-        """Logits [n] of one padded batch; `sides` [n, length] is 0 or 1 on the words of either text, else -1."""
-        output = self.model.bert(**batch)
-        left, right = (
-            torch.einsum("nld,nl->nd", output.last_hidden_state, (sides == side).float()) for side in (0, 1)
-        )
-        cosine = cosine_similarity(left, right, dim=1)
-        features = torch.cat([output.pooler_output, cosine[:, None]], dim=1)
+    def _judge(self, ids: Sequence[Sequence[int]], sides: Sequence[Sequence[int]]) -> torch.Tensor:
+        """Logits [n] of pairs that share a pass; `sides` says 0 or 1 of the words of either text, else -1."""
+        packing = Packing.of([len(row) for row in ids])
+        words = packing.read(self.model.bert, input_ids=torch.tensor([token for row in ids for token in row]))
+        side = torch.tensor([side for row in sides for side in row])[:, None]
+        left, right = (packing.means(words * (side == one)) for one in (0, 1))
+        pooled = self.model.bert.pooler(words[packing.positions == 0, None])
+        features = torch.cat([pooled, cosine_similarity(left, right, dim=1)[:, None]], dim=1)
         return self.model.classifier(features)[:, 0]

@@ -20,7 +20,7 @@ TREES = {module: ast.parse(path.read_text("utf-8")) for module, path in FILES.it
 
 LAYERS = {
     "nouns": {"domain", "errors"},
-    "pure": {"settings", "text", "tabular", "merge", "corpus", "decide", "answer", "phrases", "table"},
+    "pure": {"settings", "text", "tabular", "merge", "corpus", "decide", "answer", "phrases", "table", "packing"},
     "adapters": {
         "carried",
         "models",
@@ -58,6 +58,7 @@ AS_WELL = {  # one adapter on another, and on how a text is read
     *(
         ("encode", "models"),
         ("rerank", "models"),
+        ("rerank", "packing"),
         ("models", "carried"),
         ("carried", "nano"),
         ("carried", "graph"),

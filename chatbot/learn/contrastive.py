@@ -12,7 +12,6 @@ random numbers take a quarter of a step on a CPU.
 """
 
 import random
-from collections import ChainMap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -20,14 +19,13 @@ from typing import Any, Protocol
 import torch
 from torch import nn
 from torch.nn.functional import cross_entropy, normalize
-from torch.nn.utils.rnn import pad_sequence
 from transformers import BertModel
 
 from chatbot.learn.loop import PACE, Plan, Watch, fit, frozen_layers
 from chatbot.learn.noise import maybe_noisy, noisy
+from chatbot.packing import Packing
 from chatbot.settings import Encode
 
-CHUNK = 16  # texts in one forward pass, of similar length, so that little is padding
 ANSWER_SHARE = 0.25  # of the anchors, how many meet the answer's own text instead of another question
 SAMPLED_ANSWERS = 256  # answers among which confusable ones are looked for at each refresh
 ROOM = 200_000  # tokens whose vectors, as the frozen layers leave them, are kept: 300 MB of 384 float32 each
@@ -82,21 +80,19 @@ class Halves:
         self.kept: dict[tuple[int, ...], torch.Tensor] = {}
         self.room = ROOM
 
-    def __call__(self, rows: Sequence[Sequence[int]], tokenizer: Any) -> tuple[torch.Tensor, torch.Tensor]:
-        """Word vectors [n, longest, dim] of token rows, with gradient, and their mask [n, longest]."""
-        fresh = {tuple(row): torch.empty(0) for row in rows if tuple(row) not in self.kept}
+    def __call__(self, rows: Sequence[tuple[int, ...]], packing: Packing) -> torch.Tensor:
+        """Word vectors [tokens, dim] of token rows, with gradient."""
+        fresh = [row for row in dict.fromkeys(rows) if row not in self.kept]
+        known = self.kept
         if fresh:
+            new = Packing.of([len(row) for row in fresh])
             with torch.no_grad():
-                batch = tokenizer.pad({"input_ids": [list(row) for row in fresh]}, return_tensors="pt")
-                hidden = self.lower(**batch).last_hidden_state
-            fresh = {row: hidden[i, : len(row)].clone() for i, row in enumerate(fresh)}
-        known = ChainMap(fresh, self.kept)
-        half = pad_sequence([known[tuple(row)] for row in rows], batch_first=True)
-        mask = pad_sequence([torch.ones(len(row), dtype=torch.long) for row in rows], batch_first=True)
-        if (need := sum(map(len, fresh))) <= self.room:
-            self.kept |= fresh
-            self.room -= need
-        return self.upper(inputs_embeds=half, attention_mask=mask).last_hidden_state, mask
+                words = new.read(self.lower, input_ids=torch.tensor([token for row in fresh for token in row]))
+            known = known | dict(zip(fresh, words.split(new.lengths.tolist()), strict=True))
+            if len(words) <= self.room:
+                self.kept = known
+                self.room -= len(words)
+        return packing.read(self.upper, inputs_embeds=torch.cat([known[row] for row in rows]))
 
 
 class _AsGiven(nn.Module):
@@ -115,24 +111,18 @@ def _part(model: Any, embeddings: nn.Module, layers: Sequence[nn.Module]) -> Any
 
 
 def embed(encoder: TrainableEncoder, texts: Sequence[str], halves: Halves | None = None) -> torch.Tensor:
-    """Mean-pooled unit vectors [n, dim] with gradient; texts of similar length share a pass."""
-    tokenizer = encoder.tokenizer
+    """Mean-pooled unit vectors [n, dim] with gradient; the texts share a pass."""
     prefixed = [encoder.prefix + text for text in texts]
-    tokens = tokenizer(prefixed, truncation=True, max_length=encoder.max_tokens, return_token_type_ids=False)[
-        "input_ids"
-    ]
-    order = sorted(range(len(tokens)), key=lambda i: len(tokens[i]))
-    pooled = []
-    for start in range(0, len(order), CHUNK):
-        rows = [tokens[i] for i in order[start : start + CHUNK]]
-        if halves is None:
-            batch = tokenizer.pad({"input_ids": rows}, return_tensors="pt")
-            hidden, mask = encoder.model(**batch).last_hidden_state, batch["attention_mask"]
-        else:
-            hidden, mask = halves(rows, tokenizer)
-        weight = mask.unsqueeze(-1).to(hidden.dtype)
-        pooled.append((hidden * weight).sum(1) / weight.sum(1))
-    return normalize(torch.cat(pooled)[torch.as_tensor(order).argsort()], dim=1)
+    tokens = encoder.tokenizer(
+        prefixed, truncation=True, max_length=encoder.max_tokens, return_token_type_ids=False
+    )
+    rows = [tuple(row) for row in tokens["input_ids"]]
+    packing = Packing.of([len(row) for row in rows])
+    if halves is None:
+        words = packing.read(encoder.model, input_ids=torch.tensor([token for row in rows for token in row]))
+    else:
+        words = halves(rows, packing)
+    return normalize(packing.means(words), dim=1)
 
 
 def info_nce(left: torch.Tensor, right: torch.Tensor, labels: torch.Tensor, temperature: float) -> torch.Tensor:
