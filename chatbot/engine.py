@@ -34,7 +34,7 @@ from chatbot.errors import BotError
 from chatbot.memory import Memory
 from chatbot.text import readable
 
-FLOAT32, INT8 = "float32", "int8"  # the names of a model's two graphs
+FLOAT32, MIXED, INT8 = "float32", "mixed", "int8"  # the names of a model's graphs
 ROW = 192  # tokens read at once; a longer text has a row of its own
 REMEMBERED = 8192  # texts' tokens, and questions' vectors; lists of relevances: a quarter
 PROGRESS_FROM = 500  # texts: some seconds with a large model
@@ -93,7 +93,7 @@ class PackedBert:
     @classmethod
     def load(cls, file: Path, words: Words, threads: int) -> "PackedBert":
         """As for `session`."""
-        return cls(session(file, threads), words, file.stem != INT8)
+        return cls(session(file, threads), words, file.stem == FLOAT32)
 
     def read(self, texts: Sequence[Ids]) -> Iterator[Vectors]:
         """float32 [tokens, width] of each text; texts that are given together share rows of up to ROW tokens."""

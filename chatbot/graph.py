@@ -1,9 +1,10 @@
 """A BERT or an MPNet as an ONNX graph for packed texts: the only module that writes ONNX.
 
-In: the weights of a model, as `models.save_tuned` wrote them or as they come. Out: two files beside them,
+In: the weights of a model, as `models.save_tuned` wrote them or as they come. Out: files beside them,
 
     float32.onnx   the structure alone: its weights are read out of the safetensors file
     int8.onnx      with weights in seven of eight bits, one scale a column; activations are scaled as they come
+    mixed.onnx     the same, but the way back from wide to narrow, where outliers are, in 32 bits
 
 Processors without VNNI add two products of eight bits in sixteen, which overflow unless weights have seven
 (https://onnxruntime.ai/docs/performance/model-optimizations/quantization.html): so graphs are right on all.
@@ -23,7 +24,7 @@ whose attention also depends on how far apart two tokens are.
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,7 @@ from safetensors import safe_open
 from safetensors.numpy import load_file
 
 from chatbot.carried import tensors
-from chatbot.engine import FLOAT32, INT8
+from chatbot.engine import FLOAT32, INT8, MIXED
 
 OPSET, IR = 20, 10  # Gelu came with 20
 FAR = -1e4  # added to the attention between two texts
@@ -77,18 +78,31 @@ NAMES = {
 }
 
 
-def export(weights: Path, config: Mapping[str, Any], prefix: str = "") -> None:
-    """Write both graphs beside `weights`. `config` is the base model's config.json; `prefix` leads the names of
-    the model's weights."""
-    stored = _Stored(weights)
-    save_model(_graph(stored, config, prefix), str(weights.with_name(f"{FLOAT32}.onnx")))
-    whole = _graph(_Inline(weights), config, prefix)
-    exact = {f"{prefix}encoder.layer.{number}.output.dense.matrix" for number in NAMES[config["model_type"]].exact}
+def export(
+    weights: Path,
+    config: Mapping[str, Any],
+    prefix: str = "",
+    precisions: Sequence[str] = (FLOAT32, MIXED, INT8),
+) -> None:
+    """Write graphs beside `weights`. `config` is the base model's config.json; `prefix` leads the names of the
+    model's weights."""
+    exact = {MIXED: range(config["num_hidden_layers"]), INT8: NAMES[config["model_type"]].exact}
+    for precision in precisions:
+        file = weights.with_name(f"{precision}.onnx")
+        if precision == FLOAT32:
+            save_model(_graph(_Stored(weights), config, prefix), str(file))
+        else:
+            matrices = {f"{prefix}encoder.layer.{number}.output.dense.matrix" for number in exact[precision]}
+            _quantize(_graph(_Inline(weights), config, prefix), matrices, file)
+
+
+def _quantize(whole: ModelProto, exact: Set[str], file: Path) -> None:
+    """Write `whole` with all dense layers but those of the matrices in `exact` in eight bits."""
     logging.disable(logging.WARNING)  # it logs advice for other kinds of graphs, to the root logger
     try:
         quantize_dynamic(
             whole,
-            weights.with_name(f"{INT8}.onnx"),
+            file,
             per_channel=True,
             op_types_to_quantize=["MatMul"],
             nodes_to_exclude=[node.name for node in whole.graph.node if exact.intersection(node.input)],

@@ -20,7 +20,7 @@ from chatbot.carried import TUNED_FILE, resolve
 from chatbot.classify import AnswerClassifier
 from chatbot.domain import Encoder, QAPair, Vectors
 from chatbot.encode import SentenceEncoder
-from chatbot.engine import FLOAT32, INT8, REMEMBERED, Words
+from chatbot.engine import FLOAT32, INT8, MIXED, REMEMBERED, Words
 from chatbot.ensemble import Ensemble
 from chatbot.graph import export
 from chatbot.index import FaissIndex
@@ -33,7 +33,10 @@ from chatbot.rerank import CrossEncoder
 from chatbot.retrieve import Retriever
 from chatbot.settings import Route, Settings
 
-PRECISIONS = ((INT8, INT8), (FLOAT32, INT8), (FLOAT32, FLOAT32))  # of encoder and cross-encoder, fastest first
+PRECISIONS = (  # of encoder and cross-encoder, fastest first
+    *((INT8, INT8), (MIXED, INT8), (MIXED, MIXED)),
+    *((FLOAT32, INT8), (FLOAT32, MIXED), (FLOAT32, FLOAT32)),
+)
 log = logging.getLogger(__name__)
 
 
@@ -168,9 +171,18 @@ def _ship(
             "without PyTorch (%s, %s): %s%.4f of best answers are the same", of_encoder, of_reranker, told, same
         )
         if same >= LEAST_SAME:
+            _keep_only(folder / "encoder", of_encoder)
+            _keep_only(folder / "reranker", of_reranker)
             return engine | {"same_best_answer": same, "questions": len(expected)}
     log.warning("no graph gives the same answers as PyTorch, which will answer instead")
     return None
+
+
+def _keep_only(folder: Path, precision: str) -> None:
+    """Nothing reads the other graphs."""
+    for file in folder.glob("*.onnx"):
+        if file.stem != precision:
+            file.unlink()
 
 
 def _pair_as_json(pair: QAPair) -> dict[str, Any]:

@@ -1,11 +1,19 @@
 """No test reaches outside this machine: a connection to anything but the loopback fails, but for browser tests."""
 
 import ipaddress
+import json
 import sys
 from collections.abc import Generator
+from pathlib import Path
 
 import hypothesis
 import pytest
+
+import app
+from chatbot.assemble import load_bot
+from chatbot.bundle import load
+from chatbot.converse import Chatbot
+from chatbot.corpus import read_pairs
 
 hypothesis.settings.register_profile("here", deadline=None)  # a busy machine is no failure
 hypothesis.settings.load_profile("here")
@@ -53,3 +61,28 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
         return (yield)
     finally:
         _Gate.shut = True
+
+
+@pytest.fixture(scope="session")
+def index() -> Path:
+    """The demo bot's folder; it is trained where it is missing or of other pairs."""
+    if not _is_current(app.INDEX):
+        assert app.train() == 0
+    return app.INDEX
+
+
+@pytest.fixture(scope="session")
+def bot(index: Path) -> Chatbot:
+    return load_bot(index)
+
+
+def _is_current(folder: Path) -> bool:
+    if not app.is_built(folder):
+        return False
+    files, manifest = load(folder)
+    stored = {
+        json.loads(line)["id"]
+        for language in manifest.bot["languages"]
+        for line in (files / language / "pairs.jsonl").read_text("utf-8").splitlines()
+    }
+    return stored == {pair.id for pair in read_pairs(app.PAIRS).pairs}

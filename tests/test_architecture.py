@@ -63,6 +63,7 @@ AS_WELL = {  # one adapter on another, and on how a text is read
         ("carried", "nano"),
         ("carried", "graph"),
         ("carried", "muse"),
+        ("carried", "engine"),
         ("muse", "engine"),
         ("muse", "graph"),
         ("universal", "engine"),

@@ -42,32 +42,8 @@ COLUMNS = [
 
 
 @pytest.fixture(scope="session")
-def index() -> Path:
-    if not _is_current(app.INDEX):
-        assert app.train() == 0
-    return app.INDEX
-
-
-@pytest.fixture(scope="session")
-def bot(index: Path) -> Chatbot:
-    return load_bot(index)
-
-
-@pytest.fixture(scope="session")
 def evaluation(bot: Chatbot) -> Evaluation:
     return evaluate(read_dialogues(DIALOGUES), bot)
-
-
-def _is_current(folder: Path) -> bool:
-    if not app.is_built(folder):
-        return False
-    files, manifest = load(folder)
-    stored = {
-        json.loads(line)["id"]
-        for language in manifest.bot["languages"]
-        for line in (files / language / "pairs.jsonl").read_text("utf-8").splitlines()
-    }
-    return stored == {pair.id for pair in read_pairs(app.PAIRS).pairs}
 
 
 def test_a_demo_bot_of_an_older_format_is_trained_again(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from chatbot.encode import SentenceEncoder
 from chatbot.engine import (
     FLOAT32,
     INT8,
+    MIXED,
     ROW,
     Head,
     PackedBert,
@@ -113,12 +114,13 @@ class TestTheSameAsPyTorch:
         assert np.ptp(expected) > 5
         assert exported.packed_reranker().score(left, right) == pytest.approx(expected, abs=1e-3)
 
-    def test_eight_bits_are_near(self, exported: Exported) -> None:
-        vectors = exported.packed_encoder(INT8).encode(TEXTS)
-        assert (vectors * exported.encoder.encode(TEXTS)).sum(1).min() > 0.97
+    @pytest.mark.parametrize(("precision", "least", "most"), [(INT8, 0.97, 1.5), (MIXED, 0.98, 1.0)])
+    def test_eight_bits_are_near(self, exported: Exported, precision: str, least: float, most: float) -> None:
+        vectors = exported.packed_encoder(precision).encode(TEXTS)
+        assert (vectors * exported.encoder.encode(TEXTS)).sum(1).min() > least
         left, right = TEXTS[:2] * 2, TEXTS[:4]
         expected = exported.reranker.score(left, right)
-        assert np.abs(exported.packed_reranker(INT8).score(left, right) - expected).max() < 1.5
+        assert np.abs(exported.packed_reranker(precision).score(left, right) - expected).max() < most
 
     def test_the_graph_in_32_bits_holds_no_weights_of_its_own(self, exported: Exported) -> None:
         assert (exported.folder / "encoder" / f"{FLOAT32}.onnx").stat().st_size < 200_000
