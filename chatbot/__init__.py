@@ -8,7 +8,7 @@
     shortlist   vectors -> candidates, in up to millions                  FAISS
     classify    vectors -> how likely each answer is                      logistic regression
     lexical     words -> nearest pairs                                    BM25
-    rerank      (question, candidate) -> relevance                        cross-encoder, in PyTorch
+    rerank      (question, candidate) -> relevance                        cross-encoder, in PyTorch (with packing)
     engine      both models without PyTorch, for answering                ONNX Runtime (graph writes its files)
     retrieve    encode + search + rerank -> candidates, sorted once       (with table)
     decide      candidates + calibration -> answer | clarify | hand over
