@@ -1,7 +1,7 @@
 # make run     the chat page with the demo bot, trained when it is missing
 # make test    the whole suite
 # make check   format, lint, types
-# make bench   measure again and write the README's tables
+# make bench   measure again and write the tables: README, docs/speed.md, docs/ablation.md; two hours
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -28,9 +28,15 @@ check: $(STAMP)
 	$(BIN)/mypy
 
 bench: $(STAMP)
+	$(BIN)/pip install --disable-pip-version-check --constraint constraints.txt --editable '.[dev,bench]'
 	$(BIN)/python benchmarks/quality.py --again
 	$(BIN)/python benchmarks/speed.py
+	$(BIN)/python benchmarks/lexical.py
+	$(BIN)/python benchmarks/scale.py --encoded 102000
+	$(BIN)/python benchmarks/training.py
+	$(BIN)/python -m venv $(VENV)-peers && $(VENV)-peers/bin/pip install -q chatterbot==1.2.15
+	$(BIN)/python benchmarks/peers.py --chatterbot $(VENV)-peers/bin/python
 	$(BIN)/python benchmarks/tables.py
 
 clean:
-	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-peers build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
