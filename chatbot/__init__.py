@@ -3,7 +3,7 @@
     corpus      pairs and dialogues from csv, jsonl, xlsx -> checked, merged records (with text, tabular, merge)
     carried     where a model's files are: a folder, an installed package, a hub name (with nano)
     encode      texts -> unit vectors                                     bi-encoder, in PyTorch (with models)
-    ensemble    encoders side by side, one tuned and others as they come  (with universal)
+    ensemble    encoders side by side, one tuned and others as they come  (with universal, muse)
     index       vectors -> nearest pairs, which come and go               (with segment)
     shortlist   vectors -> candidates, in up to millions                  FAISS
     classify    vectors -> how likely each answer is                      logistic regression
