@@ -23,6 +23,8 @@ from statistics import median
 from typing import Any
 
 LANGUAGES = ("en", "zh")
+ROOT = Path(__file__).parent.parent
+DEMO = ROOT / "data" / "demo"
 
 
 def main() -> int:
@@ -39,19 +41,18 @@ def main() -> int:
 
 
 def compare(interpreter: str) -> int:
-    import app
     from chatbot.assemble import load_bot
     from chatbot.corpus import read_dialogues, read_pairs
     from chatbot.learn.evaluate import write_metrics
 
-    bot = load_bot(app.INDEX)
+    bot = load_bot(ROOT / "index" / "demo")
     result: dict[str, Any] = {}
     for language in LANGUAGES:
-        pairs = [pair for pair in read_pairs(app.PAIRS).pairs if pair.language == language]
+        pairs = [pair for pair in read_pairs([DEMO / f"pairs_{language}.csv"]).pairs if pair.language == language]
         texts = {pair.answer_id: pair.answer for pair in pairs}
         first = [
             next((turn for turn in dialogue.turns if turn.expected is not None), None)
-            for dialogue in read_dialogues([app.DEMO / f"dialogues_{language}.jsonl"])
+            for dialogue in read_dialogues([DEMO / f"dialogues_{language}.jsonl"])
         ]
         asked = {turn.text: {texts[a] for a in turn.expected} for turn in first if turn and turn.expected}
         line = bot.lines[language]

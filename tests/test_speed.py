@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from benchmarks import speed
-from chatbot.converse import Chatbot
+from chatbot.assemble import load_bot
 from chatbot.domain import Conversation, Rows, Vectors
 from chatbot.index import FaissIndex
 from chatbot.lexical import Bm25Index
@@ -39,15 +39,14 @@ def ratio(slow: Callable[[int], object], fast: Callable[[int], object], rounds: 
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("language", ["en", "zh"])
 class TestDemo:
-    def test_an_answer_takes_no_more_work_than_it_did(self, bot: Chatbot, language: str) -> None:
+    def test_an_answer_takes_no_more_work_than_it_did(self, index: Path, language: str) -> None:
+        """A bot of its own, which remembers nothing."""
         committed = json.loads((speed.RESULTS / "speed.json").read_text("utf-8"))["languages"][language]["floor"]
-        found = speed.work(bot, language, speed.questions(language)[: speed.WORKED])
+        found = speed.work(load_bot(index), language, speed.questions(language)[: speed.WORKED])
         assert found < MORE_WORK * committed["multiply_adds_an_answer"]
 
-    def test_an_answer_takes_a_fraction_of_what_one_would_write_instead(
-        self, bot: Chatbot, index: Path, language: str
-    ) -> None:
-        plain, _ = speed.plain(index, language)
+    def test_an_answer_takes_a_fraction_of_what_one_would_write_instead(self, index: Path, language: str) -> None:
+        bot, (plain, _) = load_bot(index), speed.plain(index, language)
         asked = speed.questions(language)
         for warm in asked[-3:]:
             plain(warm)
