@@ -34,12 +34,15 @@ FOOT = {
     "README.md": "Each row is a file in benchmarks/results, with data hashes, seed, machine and the command that "
     "makes it again. `risk` is what the bot stated and what was observed of the answers given. `minutes` is "
     "the time from pairs to built bot: of banking77-dev and afqmc on two cores, of the others on one, two at a "
-    "time. The rows of afqmc are of an earlier version, without the models beside (decision 30). "
+    "time. All rows but those of the demo are of the version before this one, whose models had no weights of "
+    "seven bits (decision 26) and were trained on padded texts (decision 40), and so are the demo's minutes; the "
+    "rows of afqmc are of an earlier one still, without the models beside (decision 30). "
     "`make bench` measures the demo company and the speed again; the other sets are not part of the project.",
     "README.zh-CN.md": "每一行都来自 benchmarks/results 里的一个文件，"
     "其中记有数据哈希、随机种子、机器和用来重新测量的命令。`risk` 是机器人声明的风险与给出的回答中实际出错的比例。"
     "`minutes` 是从问答对到建好机器人的时间（分钟）：banking77-dev 和 afqmc 用两个核，"
-    "其余各用一个核，因为两个同时测量。afqmc 各行属于较早的版本，还没有旁边的模型（决定 30）。"
+    "其余各用一个核，因为两个同时测量。除演示公司外，各行属于上一个版本：权重还不是七位（决定 26），"
+    "训练时文本还有填充（决定 40）；演示公司的分钟数也是如此。afqmc 各行更早，还没有旁边的模型（决定 30）。"
     "`make bench` 会重新测量演示公司和速度；其余数据集不属于本项目。",
 }
 ABLATION = """# What each ingredient is worth
