@@ -105,7 +105,7 @@ def _quantize(whole: ModelProto, exact: Set[str], file: Path) -> None:
             file,
             per_channel=True,
             op_types_to_quantize=["MatMul"],
-            nodes_to_exclude=[node.name for node in whole.graph.node if exact.intersection(node.input)],
+            nodes_to_exclude=[node.name for node in whole.graph.node if not exact.isdisjoint(node.input)],
             weight_type=QuantType.QInt8,
             reduce_range=True,
             extra_options={"MatMulConstBOnly": True},
