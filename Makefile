@@ -1,13 +1,13 @@
 # make run     the chat page with the demo bot, trained when it is missing
 # make test    the whole suite
-# make check   format, lint, types
+# make check   format, lint, types, known vulnerabilities of the pinned packages
 # make bench   measure again and write the tables: README, docs/speed.md, docs/ablation.md; two hours
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: run test check bench clean
+.PHONY: run test check audit bench clean
 .DEFAULT_GOAL := run
 
 $(STAMP): pyproject.toml constraints.txt
@@ -19,13 +19,22 @@ $(STAMP): pyproject.toml constraints.txt
 run: $(STAMP)
 	$(BIN)/python app.py
 
-test: $(STAMP)
-	$(BIN)/python -m pytest
+# the accessibility checker of the page tests, where there is npm; without it they are skipped and say so
+AXE := $(if $(shell command -v npm),node_modules/.package-lock.json)
+node_modules/.package-lock.json: package.json package-lock.json
+	npm ci --no-audit --no-fund
 
-check: $(STAMP)
+test: $(STAMP) $(AXE)
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not browser and not demo and not alone"
+	$(BIN)/python -m pytest -m "browser or demo or alone"
+
+check: $(STAMP) audit
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+audit: $(STAMP)
+	$(BIN)/python .ci/audit.py
 
 bench: $(STAMP)
 	$(BIN)/pip install --disable-pip-version-check --constraint constraints.txt --editable '.[dev,bench]'
@@ -33,6 +42,8 @@ bench: $(STAMP)
 	$(BIN)/python benchmarks/speed.py
 	$(BIN)/python benchmarks/lexical.py
 	$(BIN)/python benchmarks/scale.py --encoded 102000
+	$(BIN)/python benchmarks/explain.py
+	$(BIN)/python benchmarks/privacy.py
 	$(BIN)/python benchmarks/training.py
 	$(BIN)/python -m venv $(VENV)-peers && $(VENV)-peers/bin/pip install -q chatterbot==1.2.15
 	$(BIN)/python benchmarks/peers.py --chatterbot $(VENV)-peers/bin/python

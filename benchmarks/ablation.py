@@ -20,9 +20,9 @@ from typing import Any
 import numpy as np
 from quality import RESULTS, find_sets
 
-from chatbot.corpus import read_dialogues
 from chatbot.decide import EVIDENCE, Calibration, Floats, evidence, signs
 from chatbot.domain import HeldOutDialogue, QAPair, Role
+from chatbot.held_out import read_dialogues
 from chatbot.learn.calibrate import Sample, calibrate
 from chatbot.learn.evaluate import auroc, expected_calibration_error, write_metrics
 from chatbot.learn.train import Learnt, learn
@@ -80,7 +80,8 @@ def ablate(pairs: Sequence[QAPair], dialogues: Sequence[HeldOutDialogue], seed: 
     def learnt(changed: Settings) -> tuple[Learnt, list[Asked]]:
         made = learn(language, own, (), (), workshop(language, len(own), changed), changed)
         bot = made.calibrated(changed.decide)
-        bot.calibration = replace(bot.calibration, early=None)  # every kind of evidence for every question
+        # every kind of evidence for every question
+        bot.calibration = replace(bot.calibration, early=None, relevances=None)
         return made, ask(bot, dialogues)
 
     made, asked = learnt(settings)

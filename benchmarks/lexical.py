@@ -25,8 +25,9 @@ from typing import Any
 import bm25s
 import numpy as np
 
-from chatbot.corpus import read_dialogues, read_pairs
+from chatbot.corpus import read_pairs
 from chatbot.domain import Role
+from chatbot.held_out import read_dialogues
 from chatbot.learn.evaluate import write_metrics
 from chatbot.lexical import Bm25Index, words
 

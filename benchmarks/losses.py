@@ -25,7 +25,7 @@ from ablation import Asked, Rows, ask, measures, on_each, options
 from torch.nn.functional import cross_entropy, margin_ranking_loss, softmax
 
 from chatbot.decide import EVIDENCE
-from chatbot.domain import HeldOutDialogue, QAPair, Reranker
+from chatbot.domain import HeldOutDialogue, QAPair
 from chatbot.learn.calibrate import PRIOR, calibrate
 from chatbot.learn.contrastive import tune_encoder
 from chatbot.learn.folds import samples, split
@@ -39,6 +39,7 @@ from chatbot.learn.relevance import (
     listwise_loss,
     tune_reranker,
 )
+from chatbot.protocols import Reranker
 from chatbot.settings import Settings
 from chatbot.workshop import workshop
 

@@ -42,7 +42,8 @@ def main() -> int:
 
 def compare(interpreter: str) -> int:
     from chatbot.assemble import load_bot
-    from chatbot.corpus import read_dialogues, read_pairs
+    from chatbot.corpus import read_pairs
+    from chatbot.held_out import read_dialogues
     from chatbot.learn.evaluate import write_metrics
 
     bot = load_bot(ROOT / "index" / "demo")

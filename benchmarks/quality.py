@@ -28,8 +28,9 @@ from typing import Any
 
 from chatbot.answer import Templates
 from chatbot.assemble import load_bot
-from chatbot.corpus import read_dialogues, read_matches, read_pairs
+from chatbot.corpus import read_pairs
 from chatbot.domain import Match, QAPair
+from chatbot.held_out import read_dialogues, read_matches
 from chatbot.learn.evaluate import Prediction, evaluate, stated_risks, write_metrics
 from chatbot.learn.matching import evaluate_matches
 from chatbot.make import build_bot, train_bot

@@ -26,8 +26,8 @@ from typing import Any
 import numpy as np
 from paraphrase import DEMO, composed, encode, encoder, paraphrases
 
-from chatbot.corpus import read_dialogues
 from chatbot.domain import Role, Rows, Vectors
+from chatbot.held_out import read_dialogues
 from chatbot.index import FaissIndex
 from chatbot.learn.evaluate import write_metrics
 from chatbot.segment import empty

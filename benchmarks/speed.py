@@ -33,8 +33,8 @@ import numpy as np
 from chatbot.assemble import load_bot
 from chatbot.carried import MPNET, resolve
 from chatbot.converse import Chatbot
-from chatbot.corpus import read_dialogues
 from chatbot.domain import Conversation, Role
+from chatbot.held_out import read_dialogues
 from chatbot.learn.evaluate import write_metrics
 
 ROOT = Path(__file__).parent.parent

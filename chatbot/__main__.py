@@ -5,13 +5,13 @@ Exit code 0 when it worked, 1 for a mistake of the user's (one line says what to
 """
 
 import argparse
-import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from chatbot import account_commands, journal_commands, upkeep_commands
 from chatbot.commands import (
     add,
     ask,
@@ -26,7 +26,9 @@ from chatbot.commands import (
     train,
     versions,
 )
-from chatbot.errors import ChatbotError, SettingsError
+from chatbot.errors import ChatbotError
+from chatbot.journal_commands import count
+from chatbot.serve import logs
 
 EXAMPLES = """examples:
   chatbot train --pairs faq.xlsx --index index/shop        fine-tune, calibrate and index: the whole bot
@@ -36,10 +38,18 @@ EXAMPLES = """examples:
   chatbot compare --index index/shop index/new --dialogues held-out.jsonl     what a new bot changes
   chatbot audit --index index/shop --output runs/audit     which answers it confuses, for the editor
   chatbot serve --index index/shop --port 7860             the chat page
+  chatbot serve --index index/shop index/help --memory 2000     two bots, no more than 2 GB of memory
   chatbot add --pairs new.csv --index index/shop           more pairs, live at once, no training
   chatbot remove --answer gift_wrap --index index/shop     an answer that no longer holds
   chatbot doctor --index index/shop                        is everything here, and fast enough?
   chatbot rollback --index index/shop                      back to the version before
+  chatbot journal purge --index index/shop --older-than 90d     forget conversations that ended long ago
+  chatbot journal audit --index index/shop                 who did what with accounts, keys and customers' data
+  chatbot accounts add Anna --role agent --index index/shop     who may sign in at the desk
+  chatbot keys create --name website --scope chat --index index/shop     what a program calls with
+  chatbot backup --index index/shop --output shop.tar.gz   the bot and its journal in one file
+  chatbot restore shop.tar.gz --index index/shop           and back
+  chatbot settings                                         what is set, and where it comes from
 """
 
 
@@ -47,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; its exit code."""
     options = _parser().parse_args(arguments)
     try:
-        _log_to_standard_error(os.environ.get("CHATBOT_LOG", "info"))
+        logs.set_up(os.environ)
         return int(options.run(options))
     except ChatbotError as error:
         print(f"chatbot: {error}", file=sys.stderr)
@@ -57,25 +67,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
-def _log_to_standard_error(level: str) -> None:
-    levels = logging.getLevelNamesMapping()
-    if level.upper() not in levels:
-        raise SettingsError(f"CHATBOT_LOG is {level!r}; set it to debug, info, warning or error")
-    logging.basicConfig(level=levels[level.upper()], format="%(message)s", stream=sys.stderr)
-    for noisy in ("httpx", "sentence_transformers", "transformers", "faiss", "matplotlib"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
-
-
 def _assignment(text: str) -> str:
     if "=" not in text:
         raise argparse.ArgumentTypeError(f"{text!r} is not OURS=THEIRS, such as question=Frage")
     return text
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
-    return int(text)
 
 
 def _share(text: str) -> float:
@@ -86,6 +81,12 @@ def _share(text: str) -> float:
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError(f"{text!r} is no number from 0 to 1")
     return value
+
+
+def _megabytes(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of megabytes")
+    return int(text)
 
 
 def _milliseconds(text: str) -> float:
@@ -107,6 +108,11 @@ def _add_budget(command: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_address(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--host", default="127.0.0.1", metavar="H", help="address to listen on (127.0.0.1)")
+    command.add_argument("--port", type=int, default=7860, metavar="P", help="port to listen on (7860)")
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="chatbot",
@@ -116,10 +122,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    def command(name: str, run: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
+    def command(
+        name: str, run: Callable[[argparse.Namespace], int], text: str, several: bool = False
+    ) -> argparse.ArgumentParser:
         added = commands.add_parser(name, help=text, description=text)
         added.set_defaults(run=run)
-        added.add_argument("--index", type=Path, required=True, metavar="DIR", help="folder of the built bot")
+        many = {"nargs": "+", "help": "folders of built bots"} if several else {"help": "folder of the built bot"}
+        added.add_argument("--index", type=Path, required=True, metavar="DIR", **many)
         return added
 
     for name, run, text in (
@@ -217,11 +226,9 @@ def _of_a_built_bot(commands: Any, command: Callable[..., argparse.ArgumentParse
     made = command("audit", audit, "Find answers that the bot confuses, and what to do about them.")
     made.add_argument("--output", type=Path, required=True, metavar="DIR", help="for audit.html, audit.json")
     made.add_argument(
-        "--questions", type=_count, default=2000, metavar="N", help="asked at most, of each language (2000)"
+        "--questions", type=count, default=2000, metavar="N", help="asked at most, of each language (2000)"
     )
-    made.add_argument(
-        "--few", type=_count, default=5, metavar="N", help="questions that an answer should have (5)"
-    )
+    made.add_argument("--few", type=count, default=5, metavar="N", help="questions that an answer should have (5)")
     made.add_argument(
         "--alike",
         type=_share,
@@ -235,19 +242,57 @@ def _of_a_built_bot(commands: Any, command: Callable[..., argparse.ArgumentParse
     made.add_argument("--json", action="store_true", help="the whole reply with candidates and scores")
     made.add_argument("question", metavar="QUESTION")
 
-    made = command("serve", serve, "Serve the chat page.")
-    made.add_argument("--host", default="127.0.0.1", metavar="H", help="address to listen on (127.0.0.1)")
-    made.add_argument("--port", type=int, default=7860, metavar="P", help="port to listen on (7860)")
-    made.add_argument("--journal", metavar="FILE", help="database of what happened (DIR/journal.sqlite)")
+    made = command("serve", serve, "Serve the chat pages of one bot, or of several.", several=True)
+    made.add_argument(
+        "--memory",
+        type=_megabytes,
+        default=0,
+        metavar="MB",
+        help="of several bots, park those that rested longest when more is in use (0: never)",
+    )
+    _add_address(made)
+    made.add_argument(
+        "--name",
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help="names that the service answers to beside its address: chat.example, *.example",
+    )
+    made.add_argument(
+        "--embed",
+        nargs="+",
+        default=[],
+        metavar="ORIGIN",
+        help="web sites whose pages may show the chat: https://shop.example (see /widget)",
+    )
+    made.add_argument(
+        "--journal",
+        metavar="URL",
+        help="database, file or URL, of what happened (DIR/journal.sqlite); with {bot} in it for several bots",
+    )
+    made.add_argument(
+        "--dialogues",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="FILE",
+        help="held-out dialogues (jsonl) of the first bot, on which the desk tries an edit before it is published",
+    )
     _add_budget(made)
 
-    made = commands.add_parser("doctor", help="Check the installation and a bot, and say what to do.")
+    made = commands.add_parser("doctor", help="Check the installation, a bot and its journal, and say what to do.")
     made.set_defaults(run=doctor)
     made.add_argument("--index", type=Path, metavar="DIR", help="folder of a built bot, to check it too")
+    made.add_argument("--journal", metavar="URL", help="its database, as for serve (DIR/journal.sqlite)")
+    _add_address(made)
 
     command("versions", versions, "List the versions that are kept; * is in use.")
     made = command("rollback", rollback, "Go back to the version before, or to a named one.")
     made.add_argument("--version", metavar="ID", help="as `chatbot versions` prints it")
+
+    journal_commands.add_to(commands)
+    account_commands.add_to(commands)
+    upkeep_commands.add_to(commands)
 
 
 if __name__ == "__main__":

@@ -15,47 +15,22 @@ Locks are those of the operating system (Linux, macOS) and end with the process 
 """
 
 import fcntl
-import hashlib
 import json
-import mmap
 import os
-import re
 import secrets
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
-from pathlib import Path, PurePosixPath
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
-from chatbot.errors import BotError, Unavailable
+from chatbot.errors import BotError, Changed, Unavailable
+from chatbot.manifest import VERSION_NAME, Manifest
 
-FORMAT = 6  # raise it whenever an older program could not use the folder
 MANIFEST = "manifest.json"
 VERSIONS = "versions"
 BUILDING = ".building-"
-VERSION_NAME = re.compile(r"\d{8}T\d{6}\.\d{6}Z-[0-9a-f]{12}")
-
-
-@dataclass(frozen=True, slots=True)
-class FileRecord:
-    sha256: str
-    bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class Manifest:
-    """What a version is made of. `bot` is JSON that belongs to the caller: settings, fingerprints, calibration.
-
-    The version's name ends with a digest of all the rest, so a manifest that was changed by hand is noticed too.
-    """
-
-    format: int
-    version: str
-    created: str  # UTC, ISO 8601
-    files: Mapping[str, FileRecord]  # by path inside the version's folder, parted by "/"
-    bot: Mapping[str, Any]
 
 
 class Draft:
@@ -66,21 +41,21 @@ class Draft:
         self._folder = folder
         self._keep = keep
 
-    def commit(self, bot: Mapping[str, Any]) -> Manifest:
-        """Put what `path` holds into use, described by `bot` (JSON without NaN). Nothing may be written after."""
+    def commit(self, bot: Mapping[str, Any], after: str | None = None) -> Manifest:
+        """Put what `path` holds into use, described by `bot` (JSON without NaN). Nothing may be written after.
+        Changed where `after` is given and no longer the version in use: what came meanwhile must not be lost."""
         found = {file.relative_to(self.path).as_posix(): file for file in _files(self.path)}
         if not found or MANIFEST in found:
             raise ValueError(f"{self.path} must hold at least one file, and none called {MANIFEST}.")
         described = json.loads(json.dumps(dict(bot), allow_nan=False))
         with _translated(self._folder, "written"):
-            files = {name: FileRecord(_sha256(file), file.stat().st_size) for name, file in found.items()}
-            now = datetime.now(UTC)
-            dated = Manifest(FORMAT, f"{now:%Y%m%dT%H%M%S.%f}Z", now.isoformat(), files, described)
-            manifest = replace(dated, version=f"{dated.version}-{_digest(asdict(dated))}")
+            manifest = Manifest.of(found, described, *versions(self._folder)[-1:])
             _write(self.path / MANIFEST, manifest)
             for path in (*found.values(), *self.path.glob("**/")):
-                _flush(path)
+                flush(path)
             with _locked(self._folder / VERSIONS / ".lock"):
+                if after is not None and (used := in_use(self._folder)) != after:
+                    raise Changed(f"{self._folder} is at {used}, no longer {after}; not written; load it again")
                 self.path.rename(self._folder / VERSIONS / manifest.version)
                 _put_into_use(self._folder, manifest)
                 _prune(self._folder, self._keep)
@@ -117,14 +92,16 @@ def writing(folder: Path, keep: int = 3) -> Iterator[Draft]:
                 lock.unlink(missing_ok=True)
 
 
-def load(folder: Path) -> tuple[Path, Manifest]:
-    """The folder with the files of the bot in use, and its manifest, after every size and hash was checked.
-
-    Raises BotError saying what was expected, what was found and the command that mends it.
-    """
+def load(folder: Path, version: str | None = None, only: Collection[str] | None = None) -> tuple[Path, Manifest]:
+    """The folder with the files of the bot in use, or of another version, and its manifest, after every size and
+    hash was checked, or `only` those of some files. Raises BotError saying what was expected, what was found and
+    the command that mends it."""
     with _translated(folder, "read"):
-        manifest = _read(folder, folder / MANIFEST)
-        return _verified(folder, manifest), manifest
+        if version is not None and version not in (known := versions(folder)):
+            raise BotError(f"{folder} holds no version {version!r}. It holds {', '.join(known) or 'no version'}.")
+        place = folder / MANIFEST if version is None else folder / VERSIONS / version / MANIFEST
+        manifest = _read(folder, place)
+        return _checked(folder, manifest, only), manifest
 
 
 def versions(folder: Path) -> list[str]:
@@ -140,10 +117,11 @@ def in_use(folder: Path) -> str:
 
 
 def rollback(folder: Path, version: str | None = None) -> Manifest:
-    """Put another version into use, after checking its files; None is the one before the version in use.
+    """Put another version into use, after checking its files; None is the newest whole one before the version in
+    use: those that an edit made share files, so that damage may be in several.
 
-    Where the manifest in use cannot be read, None is the newest version. Raises BotError where there is no such
-    version or it is damaged; the bot in use then stays.
+    Where the manifest in use cannot be read, None is the newest whole version. Raises BotError where there is no
+    such version or it is damaged; the bot in use then stays.
     """
     known = versions(folder)
     listed = f"It holds {', '.join(known) or 'no version'}."
@@ -157,16 +135,28 @@ def rollback(folder: Path, version: str | None = None) -> Manifest:
                 current = None
             earlier = [name for name in known if current is None or name < current]
             if not earlier:
-                raise BotError(
-                    f"{folder} holds no version before the one in use, {current}. {listed} {_again(folder)}"
-                )
-            version = earlier[-1]
+                mends = _again(folder, "" if current is None else current)
+                raise BotError(f"{folder} holds no version before the one in use, {current}. {listed} {mends}")
         elif version not in known:
             raise BotError(f"{folder} holds no version {version!r}. {listed} Name one of those.")
-        manifest = _read(folder, folder / VERSIONS / version / MANIFEST)
-        _verified(folder, manifest)
+        else:
+            earlier = [version]
+        manifest = _newest_whole(folder, earlier)
         with _locked(folder / VERSIONS / ".lock"):
             _put_into_use(folder, manifest)
+    return manifest
+
+
+def _newest_whole(folder: Path, names: Sequence[str]) -> Manifest:
+    """Of versions, oldest first. Raises BotError for the oldest where all are damaged."""
+    *before, name = names
+    try:
+        manifest = _read(folder, folder / VERSIONS / name / MANIFEST)
+        _checked(folder, manifest)
+    except BotError:
+        if not before:
+            raise
+        return _newest_whole(folder, before)
     return manifest
 
 
@@ -183,7 +173,7 @@ def check_target(folder: Path) -> None:
 
 
 def _read(folder: Path, path: Path) -> Manifest:
-    """The manifest at `path`, checked in itself; BotError where it is missing, damaged or of another format."""
+    """The manifest at `path`; BotError where there is none, or no bot."""
     if not folder.exists():
         raise BotError(f"There is no folder {folder}. {_again(folder)}")
     if not folder.is_dir():
@@ -191,43 +181,14 @@ def _read(folder: Path, path: Path) -> Manifest:
     if not path.is_file():
         found = ", ".join(sorted(entry.name for entry in folder.iterdir())[:3]) or "nothing"
         raise BotError(f"{path} is missing ({folder} holds {found}), so this is no built bot. {_again(folder)}")
-    try:
-        fields = json.loads(path.read_bytes())
-    except ValueError as cause:
-        raise BotError(f"{path} is damaged; expected JSON, found: {cause}. {_again(folder)}") from cause
-    if not isinstance(fields, dict) or "format" not in fields:
-        raise BotError(f"{path} is no manifest of a bot: it has no field 'format'. {_again(folder)}")
-    if fields["format"] != FORMAT:
-        raise BotError(f"{path} has the format {fields['format']!r}; expected {FORMAT}. {_again(folder)}")
-    version = str(fields.get("version"))
-    date, _, digest = version.partition("-")
-    if not VERSION_NAME.fullmatch(version) or digest != _digest({**fields, "version": date}):
-        raise BotError(
-            f"{path} is damaged: its fields do not give the digest in its version {version!r}. {_again(folder)}"
-        )
-    try:
-        files = {file: FileRecord(**record) for file, record in fields["files"].items()}
-        manifest = Manifest(FORMAT, version, fields["created"], files, fields["bot"])
-    except (AttributeError, KeyError, TypeError) as cause:
-        raise BotError(f"{path} is no manifest of a bot: {cause!r}. {_again(folder)}") from cause
-    for file in files:
-        if PurePosixPath(file).is_absolute() or ".." in PurePosixPath(file).parts or "\\" in file:
-            raise BotError(f"{path} names the file {file!r}, which lies outside the bot. {_again(folder)}")
-    return manifest
+    return Manifest.read(path, _again(folder))
 
 
-def _verified(folder: Path, manifest: Manifest) -> Path:
-    """The folder of the version, after every file's size and hash was compared with the manifest's."""
+def _checked(folder: Path, manifest: Manifest, only: Collection[str] | None = None) -> Path:
+    """The folder of the version, after every file was compared with what the manifest says."""
     path = folder / VERSIONS / manifest.version
-    mend = _again(folder, before=manifest.version)
-    for name, expected in manifest.files.items():
-        file = path / name
-        if not file.is_file():
-            raise BotError(f"{file} is missing. {mend}")
-        if (size := file.stat().st_size) != expected.bytes:
-            raise BotError(f"{file} is damaged: expected {expected.bytes} bytes, found {size}. {mend}")
-        if (sha256 := _sha256(file)) != expected.sha256:
-            raise BotError(f"{file} is damaged: expected SHA-256 {expected.sha256}, found {sha256}. {mend}")
+    files = {name: record for name, record in manifest.files.items() if only is None or name in only}
+    replace(manifest, files=files).check(path, _again(folder, before=manifest.version))
     return path
 
 
@@ -243,9 +204,9 @@ def _put_into_use(folder: Path, manifest: Manifest) -> None:
     """The one instant at which the bot changes. The caller holds the lock."""
     fresh = folder / VERSIONS / f".{MANIFEST}"
     _write(fresh, manifest)
-    _flush(folder / VERSIONS)
+    flush(folder / VERSIONS)
     fresh.replace(folder / MANIFEST)
-    _flush(folder)
+    flush(folder)
 
 
 def _prune(folder: Path, keep: int) -> None:
@@ -288,25 +249,12 @@ def _files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
-def _sha256(path: Path) -> str:
-    """In one piece: a thread that hashes block by block would wait for its turn after each."""
-    if not path.stat().st_size:
-        return hashlib.sha256().hexdigest()
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as whole:
-        return hashlib.sha256(whole).hexdigest()
-
-
-def _digest(fields: Mapping[str, Any]) -> str:
-    """12 hexadecimal digits of what a manifest says, whatever the order of its fields."""
-    return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:12]
-
-
 def _write(path: Path, manifest: Manifest) -> None:
-    path.write_text(json.dumps(asdict(manifest), ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-    _flush(path)
+    path.write_text(manifest.text, encoding="utf-8")
+    flush(path)
 
 
-def _flush(path: Path) -> None:
+def flush(path: Path) -> None:
     """Have the operating system bring a file or a folder's entries to disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:

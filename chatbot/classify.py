@@ -69,8 +69,11 @@ class AnswerClassifier:
         return np.asarray(log_softmax(vectors @ self.weights.T + self.biases, axis=1), dtype=np.float32)
 
     def save(self, file: Path) -> None:
-        """The answer ids are the manifest's; their order is that of the rows."""
-        save_file({"weights": self.weights, "biases": self.biases}, file)
+        """The answer ids are the manifest's; their order is that of the rows. Raises OSError."""
+        try:
+            save_file({"weights": self.weights, "biases": self.biases}, file)
+        except SafetensorError as cause:
+            raise OSError(str(cause)) from cause
 
     @classmethod
     def load(cls, file: Path, answer_ids: Sequence[str]) -> "AnswerClassifier":

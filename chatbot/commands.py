@@ -14,9 +14,11 @@ from pathlib import Path
 
 from chatbot.answer import Templates
 from chatbot.corpus import BadRows, read_pairs
-from chatbot.domain import HeldOutDialogue, QAPair, Responder
+from chatbot.domain import HeldOutDialogue, QAPair
 from chatbot.errors import CorpusError, UserError
-from chatbot.settings import Settings
+from chatbot.privacy import cleaned
+from chatbot.protocols import Responder
+from chatbot.settings import Privacy, Settings
 
 WORSE = 3  # exit code of compare, and of evaluate --perturb above its limit
 
@@ -30,7 +32,7 @@ def build(options: argparse.Namespace) -> int:
 
 
 def train(options: argparse.Namespace) -> int:
-    from chatbot.corpus import read_dialogues, read_matches
+    from chatbot.held_out import read_dialogues, read_matches
     from chatbot.make import train_bot
 
     matches = read_matches(options.matches) if options.matches else ()
@@ -41,15 +43,19 @@ def train(options: argparse.Namespace) -> int:
 
 
 def add(options: argparse.Namespace) -> int:
-    from chatbot.make import add_pairs
+    from chatbot.amend import add_pairs
+    from chatbot.fleet import Fleet, sharing
+    from chatbot.room import Room
 
-    added = add_pairs(_read_pairs(options), options.index)
+    fleet = Fleet.open([options.index], Room(0), sharing())
+    live = fleet.bot(fleet.default)
+    added = add_pairs(_read_pairs(options, live.settings.privacy, live.templates), options.index)
     print(f"{added} pairs are new and answer from now on; chatbot train learns from them too")
     return 0
 
 
 def remove(options: argparse.Namespace) -> int:
-    from chatbot.make import remove_pairs
+    from chatbot.amend import remove_pairs
 
     if not options.answer and not options.question:
         raise UserError("name what to remove: --answer ID … or --question TEXT …")
@@ -61,11 +67,11 @@ def evaluate(options: argparse.Namespace) -> int:
     if options.perturb and not options.dialogues:
         raise UserError("--perturb changes the turns of dialogues: give --dialogues FILE instead of --matches")
     from chatbot.assemble import load_bot
-    from chatbot.corpus import read_dialogues, read_matches
+    from chatbot.files import find_files
+    from chatbot.held_out import read_dialogues, read_matches
     from chatbot.learn.evaluate import evaluate as replay
     from chatbot.learn.evaluate import stated_risks
     from chatbot.learn.matching import evaluate_matches
-    from chatbot.tabular import find_files
 
     dialogues = read_dialogues(options.dialogues) if options.dialogues else ()
     matches = read_matches(options.matches) if options.matches else ()
@@ -119,7 +125,7 @@ def _perturb(
 
 def compare(options: argparse.Namespace) -> int:
     from chatbot.assemble import load_bot
-    from chatbot.corpus import read_dialogues
+    from chatbot.held_out import read_dialogues
     from chatbot.learn.difference import COLUMNS, difference
     from chatbot.learn.evaluate import evaluate as replay
     from chatbot.learn.evaluate import write_csv, write_metrics
@@ -172,10 +178,10 @@ def audit(options: argparse.Namespace) -> int:
 
 
 def ask(options: argparse.Namespace) -> int:
-    from chatbot.assemble import load_bot
     from chatbot.domain import Conversation
+    from chatbot.edit import LiveBot
 
-    reply = load_bot(options.index, budget_ms=options.budget_ms).reply(Conversation(), options.question)
+    reply = LiveBot.load(options.index, options.budget_ms).reply(Conversation(), options.question)
     if options.json:
         print(json.dumps(asdict(reply), ensure_ascii=False, indent=2))
         return 0
@@ -188,42 +194,40 @@ def ask(options: argparse.Namespace) -> int:
 
 
 def serve(options: argparse.Namespace) -> int:
-    from chatbot.assemble import load_bot
-    from chatbot.converse import Chatbot
+    from chatbot.fleet import Fleet, sharing
+    from chatbot.held_out import read_dialogues
+    from chatbot.journal_commands import journal_of, retention
+    from chatbot.room import Room
 
-    def loaded() -> Chatbot:
-        bot = load_bot(options.index, budget_ms=options.budget_ms)
-        for line in bot.lines.values():
+    kept = retention()
+    dialogues = read_dialogues(options.dialogues) if options.dialogues else ()
+    fleet = Fleet.open(options.index, Room.of(options.memory), sharing(options.budget_ms))
+    lives = {name: fleet.bot(name) for name in fleet.names}
+    places = {
+        name: journal_of(name, live.folder, options.journal, len(lives) == 1) for name, live in lives.items()
+    }
+
+    def load_the_first() -> None:
+        for line in lives[fleet.default].lines.values():
             line.retrieve(["hello"])  # whatever is made on first use is made before the first customer comes
-        return bot
 
     with ThreadPoolExecutor(1) as beside:  # reading the models and importing the page's libraries take as long
-        loading = beside.submit(loaded)
-        from chatbot.journal import SqlJournal
-        from chatbot.ui.chat import build_page
-        from chatbot.ui.launch import launch
-    bot = loading.result()
-    journal = SqlJournal.connect(
-        options.journal if options.journal is not None else options.index / "journal.sqlite"
-    )
-    company = bot.templates.slots.get("company", options.index.name)
-    page = build_page(
-        bot,
-        journal,
-        company=company,
-        examples=bot.templates.examples,
-        languages=sorted(bot.lines),
-        lines=bot.lines,
-    )
-    launch(page, options.host, options.port)
+        loading = beside.submit(load_the_first)
+        from chatbot.serve.start import Offer, start
+    loading.result()
+    offer = Offer(options.host, options.port, tuple(options.name), tuple(options.embed))
+    start(fleet, places, dialogues, kept, offer).wait()
     return 0
 
 
 def doctor(options: argparse.Namespace) -> int:
     from chatbot.doctor import State, examine
+    from chatbot.journal_commands import JOURNAL
 
-    worst = State.FINE
-    for finding in examine(options.index):
+    journal, worst = options.journal, State.FINE
+    if journal is None and options.index is not None:
+        journal = options.index / JOURNAL
+    for finding in examine(options.index, journal, (options.host, options.port)):
         print(f"{finding.state:6s} {finding.what}", flush=True)
         worst = State.BROKEN if State.BROKEN in (worst, finding.state) else worst
     return 1 if worst is State.BROKEN else 0
@@ -249,15 +253,18 @@ def _read(options: argparse.Namespace) -> tuple[Sequence[QAPair], Templates, Set
     """The pairs, templates and settings of a build or training; the ingest report goes to standard error."""
     settings = Settings.load(options.profile).aiming_at(options.precision).promising(options.risk)
     templates = Templates() if options.templates is None else Templates.load(options.templates)
-    return _read_pairs(options), templates, settings
+    return _read_pairs(options, settings.privacy, templates), templates, settings
 
 
-def _read_pairs(options: argparse.Namespace) -> Sequence[QAPair]:
+def _read_pairs(options: argparse.Namespace, privacy: Privacy, templates: Templates) -> Sequence[QAPair]:
     mapping = dict(entry.split("=", 1) for entry in options.map)
     corpus = read_pairs(options.pairs, mapping, BadRows.FAIL if options.strict else BadRows.SKIP)
     print(corpus.report, file=sys.stderr)
     if not corpus.pairs:
         raise CorpusError("no row could be used; the report above says why")
+    corpus, changed = cleaned(corpus, privacy, templates)
+    if changed:
+        print(f"{changed:,} questions held personal data, which is replaced by [✉] and the like", file=sys.stderr)
     return corpus.pairs
 
 

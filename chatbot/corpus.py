@@ -1,47 +1,28 @@
-"""What the company has already answered: files of pairs, dialogues and matches become checked records.
+"""What the company has already answered: files of pairs become checked records.
 
-    pairs      csv, tsv, jsonl, xlsx   question, answer, answer_id, language, source; the rest is metadata
-    dialogues  jsonl                   {"id", "language", "turns": [{"role", "text", "expected"?: [answer_id, …]}]}
-    matches    tsv, no header          question <TAB> question <TAB> 0|1
-
+In:  csv, tsv, jsonl and xlsx with question, answer, answer_id, language and source; other columns are metadata.
 Out: `read_pairs` gives a `Corpus`: `QAPair`s in file order and an `IngestReport` that accounts for every row read.
 A question and its answer stay word for word; what is compared is `clean`ed. Historical data is never tidy, so a
-bad row of pairs is skipped and reported (or fatal, by option); a bad line of dialogues or matches, by which a bot
-is judged, is always an error. Every error is a `CorpusError` that names file and row.
+bad row is skipped and reported (or fatal, by option). Every error is a `CorpusError` that names file and row.
 
-Bytes and formats are tabular.py's, scripts and white space text.py's, duplicates merge.py's.
+Bytes are files.py's, formats tabular.py's, scripts and white space text.py's, duplicates merge.py's; what a bot is
+judged by is held_out.py's.
 """
 
 import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from types import MappingProxyType
 
-from pydantic import TypeAdapter, ValidationError
-
-from chatbot.domain import NO_METADATA, HeldOutDialogue, Match, QAPair, Role
+from chatbot.domain import QAPair
 from chatbot.errors import CorpusError
+from chatbot.files import find_files
 from chatbot.merge import ConflictingAnswers, Contradiction, merge
-from chatbot.tabular import TABLES, Row, Table, find_files, read_table, read_text
-from chatbot.text import clean, detect_language
-
-__all__ = [
-    "BadRow",
-    "BadRows",
-    "ConflictingAnswers",
-    "Contradiction",
-    "Corpus",
-    "IngestReport",
-    "clean",
-    "detect_language",
-    "read_dialogues",
-    "read_matches",
-    "read_pairs",
-]
+from chatbot.tabular import TABLES, Row, Table, read_table
+from chatbot.text import clean, detect_language, letters
 
 COLUMNS = ("question", "answer", "answer_id", "language", "source")
 REQUIRED = ("question", "answer")
@@ -130,22 +111,25 @@ def read_pairs(
     detected; without a source it is the file's name. Metadata that is not text (jsonl) becomes its JSON text.
 
     Raises CorpusError for a file that cannot be read or has no rows, for a missing column, and with
-    `BadRows.FAIL` for bad rows. When every row is bad, the corpus has no pairs and the report says why.
-    """
+    `BadRows.FAIL` for bad rows. When every row is bad, the corpus has no pairs and the report says why."""
     chosen = {} if mapping is None else mapping
     for name in chosen:
         if name not in COLUMNS:
             raise CorpusError(f"--map {name}={chosen[name]}: {name!r} is not one of {', '.join(COLUMNS)}")
+    return pairs_of(map(read_table, find_files(paths, TABLES)), chosen, on_bad_row)
+
+
+def pairs_of(tables: Iterable[Table], mapping: Mapping[str, str], on_bad_row: BadRows = BadRows.SKIP) -> Corpus:
+    """`read_pairs` of tables that were read already."""
     rows: list[QAPair] = []
     bad: list[BadRow] = []
-    for path in find_files(paths, TABLES):
-        table = read_table(path)
-        columns = _columns(table, chosen)
+    for table in tables:
+        columns = _columns(table, mapping)
         for row in table.rows:
             try:
-                rows.append(_pair(row, columns, path.name))
+                rows.append(_pair(row, columns, table.path.name))
             except CorpusError as cause:
-                bad.append(BadRow(str(path), row.number, str(cause)))
+                bad.append(BadRow(str(table.path), row.number, str(cause)))
     if bad and on_bad_row is BadRows.FAIL:
         raise CorpusError(
             "\n".join([*_listed("bad rows", map(str, bad)), "mend them, or let bad rows be skipped"])
@@ -161,70 +145,6 @@ def read_pairs(
         conflicting_answers=merged.conflicting_answers,
     )
     return Corpus(merged.pairs, report)
-
-
-def read_dialogues(paths: Sequence[Path]) -> tuple[HeldOutDialogue, ...]:
-    """Held-out dialogues in file order. A turn without `expected` has None there; an empty list stays empty.
-
-    Raises CorpusError naming file and line for what is not such a dialogue, and for an id given twice.
-    """
-    shape = TypeAdapter(HeldOutDialogue)
-    dialogues: list[HeldOutDialogue] = []
-    seen: dict[str, str] = {}
-    for where, line in _lines(paths, ".jsonl"):
-        try:
-            dialogue = shape.validate_json(line)
-        except ValidationError as cause:
-            first = cause.errors()[0]
-            place = ".".join(map(str, first["loc"]))
-            raise CorpusError(
-                f"{where}: {place + ': ' if place else ''}{first['msg']}; "
-                'write {"id", "language", "turns": [{"role": "user"|"agent", "text", "expected"?: [answer_id]}]}'
-            ) from cause
-        if not dialogue.turns:
-            raise CorpusError(f"{where}: dialogue {dialogue.id!r} has no turns; add some or remove the line")
-        if any(turn.role is Role.AGENT and turn.expected is not None for turn in dialogue.turns):
-            raise CorpusError(f"{where}: an agent's turn has `expected`; only a user's turn can be scored")
-        if dialogue.id in seen:
-            raise CorpusError(f"{where}: dialogue {dialogue.id!r} was already in {seen[dialogue.id]}; rename one")
-        seen[dialogue.id] = where
-        try:
-            language = _language(dialogue.language, dialogue.turns[0].text, "")
-        except CorpusError as cause:
-            raise CorpusError(f"{where}: {cause}") from cause
-        dialogues.append(replace(dialogue, language=language))
-    return tuple(dialogues)
-
-
-def read_matches(paths: Sequence[Path]) -> tuple[Match, ...]:
-    """Labelled question pairs in file order; a quotation mark is a character like any other.
-
-    Raises CorpusError naming file and line for a line that is not two questions and 0 or 1.
-    """
-    matches: list[Match] = []
-    for where, line in _lines(paths, ".tsv"):
-        match line.split("\t"):
-            case [left, right, ("0" | "1") as label] if clean(left) and clean(right):
-                matches.append(Match(left, right, label == "1"))
-            case cells:
-                raise CorpusError(
-                    f"{where}: expected question TAB question TAB 0 or 1, found {len(cells)} cells, "
-                    f"the last {cells[-1][:40]!r}; mend or remove the line"
-                )
-    return tuple(matches)
-
-
-def _lines(paths: Sequence[Path], suffix: str) -> Iterable[tuple[str, str]]:
-    """The lines with something in them, each with its file and number for error messages."""
-    for path in find_files(paths, (suffix,)):
-        numbered = [
-            (f"{path}, line {number}", line.removesuffix("\r"))
-            for number, line in enumerate(read_text(path).split("\n"), start=1)
-            if line.strip()
-        ]
-        if not numbered:
-            raise CorpusError(f"{path}: the file is empty")
-        yield from numbered
 
 
 def _columns(table: Table, mapping: Mapping[str, str]) -> Mapping[str, str]:
@@ -269,7 +189,7 @@ def _pair(row: Row, columns: Mapping[str, str], file: str) -> QAPair:
         raise CorpusError(f"the answer_id {answer_id!r} holds a |, which parts answer_ids in predictions.csv")
     if not answer_id:
         answer_id = "a" + hashlib.sha256(clean(answer).encode("utf-8")).hexdigest()[:12]
-    language = _language(cells.get("language", ""), question, answer)
+    language = language_of(cells.get("language", ""), question, answer)
     metadata = {
         _text("a column's name", column): _text(column, value if isinstance(value, str) else json.dumps(value))
         for column, value in row.cells.items()
@@ -282,7 +202,7 @@ def _pair(row: Row, columns: Mapping[str, str], file: str) -> QAPair:
         answer_id=answer_id,
         language=language,
         source=cells.get("source", "").strip() or file,
-        metadata=MappingProxyType(metadata) if metadata else NO_METADATA,
+        metadata=metadata,
     )
 
 
@@ -299,7 +219,7 @@ def _text(column: str, value: object, whole_numbers: bool = False) -> str:
     return value
 
 
-def _language(stated: str, question: str, answer: str) -> str:
+def language_of(stated: str, question: str, answer: str) -> str:
     """The primary code of what the column says ("zh" of "zh-CN"), or the question's, or the answer's."""
     code = clean(stated).casefold().replace("_", "-")
     if not code:
@@ -318,3 +238,21 @@ def _listed(title: str, entries: Iterable[str]) -> list[str]:
         return []
     more = [f"  … and {len(shown) - SHOWN:,} more"] if len(shown) > SHOWN else []
     return [f"{title} ({len(shown):,}):", *(f"  {entry}" for entry in shown[:SHOWN]), *more]
+
+
+def exported(pairs: Sequence[QAPair]) -> tuple[list[str], list[list[str]]]:
+    """Columns and rows out of which `read_pairs` makes the same pairs, their metadata in columns of its own; one
+    that is called like another column gets a number."""
+    names = sorted({name for pair in pairs for name in pair.metadata})
+    columns, taken = list(COLUMNS), {letters(name) for name in COLUMNS}
+    for name in names:
+        free, number = name.strip() or "metadata", 2
+        while letters(free) in taken:
+            free, number = f"{name.strip()} ({number})", number + 1
+        taken.add(letters(free))
+        columns.append(free)
+    rows = [
+        [p.question, p.answer, p.answer_id, p.language, p.source, *(p.metadata.get(name, "") for name in names)]
+        for p in pairs
+    ]
+    return columns, rows

@@ -7,8 +7,9 @@
     its confidence           p = sigmoid(first . x + bias)           x: score, margin, evidence of the first
     one of three is right    sigmoid(any . x + bias), never below p  says when asking back makes sense
 
-A calibration may have an `early` one, which judges without relevance. Where that one answers, the cross-encoder
-would hardly ever change the answer and is not asked.
+A calibration may have an `early` one, which judges without relevance. It does so where it answers, for the
+cross-encoder would hardly ever change the answer, and where nothing that the cross-encoder may find changes what
+is done (`settled`). Then nothing is read; else only what may still come first (`Calibration.reach`).
 
 A message in the middle of a conversation is read several ways (`blend`), which makes weaker evidence of the same
 certainty: it has a `Confidence` of its own.
@@ -29,6 +30,7 @@ from chatbot.domain import Action, Candidate, Decision, Reason
 
 EVIDENCE = ("similarity", "relevance", "lexical", "agreement", "centroid", "answer_similarity", "classified")
 SIGNS = ("score", "margin", "lead", *EVIDENCE)  # what a confidence is made of: x above
+RELEVANCE = EVIDENCE.index("relevance")
 OFFERED = 3  # questions in a "did you mean"
 REASONS = {Action.ANSWER: Reason.CONFIDENT, Action.CLARIFY: Reason.AMBIGUOUS, Action.HAND_OVER: Reason.UNSURE}
 
@@ -73,6 +75,15 @@ class Calibration:
     matching: tuple[float, float, float] = (20.0, 0.5, -17.0)  # similarity, relevance, bias: same meaning?
     fitted_on: int = 0  # held-out questions behind these numbers; 0: the shipped default
     early: "Calibration | None" = None  # judges before the cross-encoder has read (learn/early.py)
+    relevances: tuple[float, float] | None = None  # the least and the most of held-out questions; None: unknown
+
+    @property
+    def reach(self) -> float:
+        """How far behind the first a candidate may be before any is read, and still overtake it afterwards."""
+        if self.relevances is None:
+            return float("inf")
+        least, most = self.relevances
+        return self.fusion[RELEVANCE] * (most - least) / self.spread[RELEVANCE]
 
     def score(self, evidence: Floats) -> Floats:
         """Ranking scores [n] of evidence [n, len(EVIDENCE)]."""
@@ -158,6 +169,29 @@ def decide(candidates: Sequence[Candidate], calibration: Calibration, later: boo
     first, among = (float(p[0]) for p in confidence.of(signs(evidence(candidates), calibration)[None]))
     action = confidence.action(first, among)
     return Decision(action, first, REASONS[action], _with_confidence(candidates, first, among))
+
+
+def settled(evidence: Floats, calibration: Calibration, later: bool) -> Action | None:
+    """What is done whatever the cross-encoder finds, within what it found in held-out questions; None where that
+    depends on it. Evidence [n, len(EVIDENCE)] is sorted best first, with the same relevance throughout."""
+    found = bounds(evidence, calibration, later)
+    if found is None:
+        return None
+    confidence = calibration.later if later else calibration.alone
+    least, most = (confidence.action(first, among) for first, among in found.tolist())
+    return least if least is most else None
+
+
+def bounds(evidence: Floats, calibration: Calibration, later: bool) -> Floats | None:
+    """Both probabilities at the least and at the most relevance of held-out questions, float64 [2, 2]; None where
+    reading may put another answer first. Evidence is as for `settled`."""
+    scores = calibration.score(evidence[:2])
+    if calibration.relevances is None or (len(scores) > 1 and scores[0] - scores[1] <= calibration.reach):
+        return None
+    confidence = calibration.later if later else calibration.alone
+    read = np.repeat(evidence[None], 2, axis=0)
+    read[:, :, RELEVANCE] = np.array(calibration.relevances)[:, None]
+    return np.column_stack(confidence.of(np.array([signs(one, calibration) for one in read])))
 
 
 def _with_confidence(candidates: Sequence[Candidate], first: float, among: float) -> tuple[Candidate, ...]:

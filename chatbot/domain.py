@@ -1,4 +1,4 @@
-"""The nouns that travel through the chatbot, and the protocols that its parts keep.
+"""The nouns that travel through the chatbot.
 
 Nothing here loads a model, opens a file or imports a library other than numpy. One frozen value passes from
 step to step; a step that changes something returns a new value (`dataclasses.replace`).
@@ -9,11 +9,10 @@ vectors), `relevance` (cross-encoder logit), `lexical` (BM25 as a share of what 
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
-from types import MappingProxyType
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +20,6 @@ from numpy.typing import NDArray
 Vectors = NDArray[np.float32]  # [n, dim], each row of unit length
 Scores = NDArray[np.float32]  # any shape, higher is better
 Rows = NDArray[np.int64]  # positions in an index; -1 where there was nothing more to find
-
-NO_METADATA: Mapping[str, str] = MappingProxyType({})
 
 
 class Role(StrEnum):
@@ -39,6 +36,14 @@ class Action(StrEnum):
     CHAT = "chat"
 
 
+class Mood(StrEnum):
+    """How a customer sounds."""
+
+    CALM = "calm"
+    ANGRY = "angry"
+    WORRIED = "worried"
+
+
 class Reason(StrEnum):
     """Why a decision came out as it did."""
 
@@ -47,9 +52,12 @@ class Reason(StrEnum):
     AMBIGUOUS = "ambiguous"  # below it, but the right answer is probably among the first few
     UNSURE = "unsure"  # nothing in the pairs seems to answer it
     ASKED_FOR_PERSON = "asked_for_person"
+    UPSET = "upset"  # an angry or worried customer would have been asked back again
     SMALL_TALK = "small_talk"
     NO_QUESTION = "no_question"  # empty, or nothing in it that can be read as words
     TOO_LONG = "too_long"
+    VALUE_GIVEN = "value_given"  # what an answer had asked for; it need not be found again
+    NO_VALUE = "no_value"  # what an answer had asked for is not in the message
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +74,7 @@ class QAPair:
     answer_id: str
     language: str
     source: str = ""
-    metadata: Mapping[str, str] = field(default_factory=lambda: NO_METADATA)
+    metadata: Mapping[str, str] = field(default_factory=dict)
     count: int = 1
 
     @staticmethod
@@ -78,11 +86,13 @@ class QAPair:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One message of a conversation. `answer_id` is the stored answer that an agent turn gave, if any."""
+    """One message of a conversation. `answer_id` is the stored answer that an agent turn gave, if any; `asks` the
+    slot that it asked for, and then `answer_id` is the answer that waits for it."""
 
     role: Role
     text: str
     answer_id: str | None = None
+    asks: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,17 +137,22 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Citation:
-    """Where an answer comes from: the historical question, its stored answer's id and its source."""
+    """Where an answer comes from: the historical question, its stored answer's id, its source, and its date where
+    the pairs have a column of that name."""
 
     pair_id: str
     answer_id: str
     question: str
     source: str = ""
+    date: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What the bot says. `suggestions` are questions to offer as buttons; `timings` are milliseconds a step."""
+    """What the bot says. `suggestions` are questions to offer as buttons; `timings` are milliseconds a step;
+    `asks` is the slot that it asks for, whose value `answer_id` waits for; `also` names answers that were given
+    beside `answer_id`. `offers_person` says that a way to a person should stand out. `version` is the built bot's
+    that gave it, None where that is not known."""
 
     text: str
     decision: Decision
@@ -146,6 +161,22 @@ class Reply:
     citations: tuple[Citation, ...] = ()
     suggestions: tuple[str, ...] = ()
     timings: Mapping[str, float] = field(default_factory=dict)
+    asks: str | None = None
+    mood: Mood = Mood.CALM
+    offers_person: bool = False
+    also: tuple[str, ...] = ()
+    version: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """A customer's message and what the bot made of it. `reply` is None where it failed; `number` is the
+    journal's, None where it could not be kept."""
+
+    text: str
+    reply: Reply | None = None
+    number: int | None = None
+    time: datetime | None = None  # UTC, of a kept one
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,101 +203,3 @@ class Match:
     left: str
     right: str
     same: bool
-
-
-class Encoder(Protocol):
-    """Texts to unit vectors (a bi-encoder)."""
-
-    @property
-    def fingerprint(self) -> str:
-        """Changes whenever the same text may give another vector."""
-        ...
-
-    @property
-    def dimension(self) -> int: ...
-
-    def encode(self, texts: Sequence[str]) -> Vectors:
-        """float32 [len(texts), dimension], rows of unit length, in the order of `texts`."""
-        ...
-
-
-class VectorIndex(Protocol):
-    """Unit vectors under stable row numbers, searched by inner product."""
-
-    def search(self, vectors: Vectors, k: int, among: Rows | None = None) -> tuple[Scores, Rows]:
-        """Similarities and rows, each [len(vectors), k], best first; ties by the lower row. `among` limits the
-        search to those rows. Where fewer than k rows exist, the rest is (-inf, -1)."""
-        ...
-
-    def add(self, rows: Rows, vectors: Vectors) -> None: ...
-
-    def remove(self, rows: Rows) -> None: ...
-
-    def vectors(self, rows: Rows) -> Vectors: ...
-
-    def __len__(self) -> int: ...
-
-
-class LexicalIndex(Protocol):
-    """Words under the same row numbers, searched by BM25."""
-
-    def search(self, texts: Sequence[str], k: int, among: Rows | None = None) -> tuple[Scores, Rows]:
-        """Scores between 0 and 1 (share of what the text could reach at most) and rows, like VectorIndex."""
-        ...
-
-    def score(self, text: str, rows: Rows) -> Scores:
-        """float32 [len(rows)]: the same score for chosen rows."""
-        ...
-
-    def add(self, rows: Rows, texts: Sequence[str]) -> None: ...
-
-    def remove(self, rows: Rows) -> None: ...
-
-    def __len__(self) -> int: ...
-
-
-class Classifier(Protocol):
-    """Tells the answers apart by a question's vector."""
-
-    def of_answers(self, vectors: Vectors) -> list[dict[str, float]]:
-        """For each vector the log-probability of each answer that it knows, by id."""
-        ...
-
-
-class Reranker(Protocol):
-    """A cross-encoder: reads a question and a candidate together. It never sorts."""
-
-    @property
-    def fingerprint(self) -> str: ...
-
-    def score(self, questions: Sequence[str], texts: Sequence[str]) -> Scores:
-        """Relevance (a logit) of each pair (questions[i], texts[i]); float32 [n], in that order."""
-        ...
-
-
-class Responder(Protocol):
-    """All that evaluation and the pages need to know of a chatbot."""
-
-    def reply(self, conversation: Conversation, text: str) -> Reply: ...
-
-
-class Journal(Protocol):
-    """What happened, kept. Each call returns only once the record is on disk."""
-
-    def open(self, language: str | None = None) -> str:
-        """Start a conversation; its id."""
-        ...
-
-    def record(self, conversation_id: str, text: str, reply: Reply) -> int:
-        """Keep one exchange (the customer's text and the reply); its number, for feedback."""
-        ...
-
-    def feedback(self, exchange_id: int, liked: bool | None, comment: str = "") -> None:
-        """Thumbs up (True), down (False) or taken back (None)."""
-        ...
-
-    def hand_over(self, conversation_id: str, reason: Reason) -> int:
-        """A person was asked for; its place in the queue, from 1."""
-        ...
-
-    def conversation(self, conversation_id: str) -> Conversation: ...

@@ -26,7 +26,7 @@ PROBE = "Où est mon colis n° 42, 我的包裹呢？ Посылка… 1½ ﬁ�
 
 
 class SentenceEncoder:
-    """Implements `domain.Encoder`. `encode` leaves the model in evaluation mode."""
+    """Implements `protocols.Encoder`. `encode` leaves the model in evaluation mode."""
 
     def __init__(
         self,

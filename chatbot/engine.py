@@ -31,7 +31,7 @@ from tqdm import tqdm
 from chatbot.carried import FROZEN, tensors
 from chatbot.domain import Scores, Vectors
 from chatbot.errors import BotError
-from chatbot.memory import Memory
+from chatbot.memory import Memory, Tally
 from chatbot.text import readable
 
 FLOAT32, MIXED, INT8 = "float32", "mixed", "int8"  # the names of a model's graphs
@@ -111,7 +111,7 @@ class PackedBert:
 
 
 class PackedEncoder:
-    """Implements `domain.Encoder`, as `encode.SentenceEncoder` does: mean over the tokens, unit length."""
+    """Implements `protocols.Encoder`, as `encode.SentenceEncoder` does: mean over the tokens, unit length."""
 
     def __init__(
         self, bert: PackedBert, prefix: str, max_tokens: int, fingerprint: str, remembered: int = REMEMBERED
@@ -125,6 +125,10 @@ class PackedEncoder:
     @property
     def dimension(self) -> int:
         return int(self.bert.words.matrix.shape[1])
+
+    @property
+    def tally(self) -> Tally:
+        return self._remembered.tally
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         """float32 [len(texts), dimension], in the order of `texts`."""
@@ -145,7 +149,7 @@ class PackedEncoder:
 
 
 class PackedCrossEncoder:
-    """Implements `domain.Reranker`, as `rerank.CrossEncoder` does: pooled [CLS], and the cosine of the sides."""
+    """Implements `protocols.Reranker`, as `rerank.CrossEncoder` does: pooled [CLS], and cosine of the sides."""
 
     def __init__(
         self, bert: PackedBert, prefix: str, max_tokens: int, positions: int, head: "Head", fingerprint: str
@@ -157,6 +161,10 @@ class PackedCrossEncoder:
         self.head = head
         self.fingerprint = fingerprint
         self._remembered: Memory[tuple[str, Ids, tuple[Ids, ...]], Scores] = Memory(REMEMBERED // 4)
+
+    @property
+    def tally(self) -> Tally:
+        return self._remembered.tally
 
     def score(self, questions: Sequence[str], texts: Sequence[str]) -> Scores:
         if not texts:

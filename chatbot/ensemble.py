@@ -12,11 +12,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from chatbot.domain import Encoder, Vectors
+from chatbot.domain import Vectors
+from chatbot.protocols import Encoder
 
 
 class Ensemble:
-    """Implements `domain.Encoder`."""
+    """Implements `protocols.Encoder`."""
 
     def __init__(self, tuned: Encoder, beside: Sequence[Encoder]) -> None:
         self.tuned = tuned
@@ -25,18 +26,18 @@ class Ensemble:
     @property
     def fingerprint(self) -> str:
         """16 hexadecimal digits over those of all."""
-        each = " ".join(encoder.fingerprint for encoder in self._all)
+        each = " ".join(encoder.fingerprint for encoder in self.parts)
         return hashlib.sha256(each.encode()).hexdigest()[:16]
 
     @property
     def dimension(self) -> int:
-        return sum(encoder.dimension for encoder in self._all)
+        return sum(encoder.dimension for encoder in self.parts)
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         """float32 [len(texts), dimension], in the order of `texts`."""
-        vectors = np.concatenate([encoder.encode(texts) for encoder in self._all], axis=1)
-        return vectors * np.float32(len(self._all) ** -0.5)
+        vectors = np.concatenate([encoder.encode(texts) for encoder in self.parts], axis=1)
+        return vectors * np.float32(len(self.parts) ** -0.5)
 
     @property
-    def _all(self) -> tuple[Encoder, ...]:
+    def parts(self) -> tuple[Encoder, ...]:
         return (self.tuned, *self.beside)

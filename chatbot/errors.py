@@ -6,12 +6,20 @@
     │   ├── CorpusError           a file that cannot be read, or a row that cannot be used
     │   ├── TemplateError         an answer template that does not render: bad syntax, a slot with no value
     │   ├── ModelNotFound         a model name that is no folder, in no installed package and not on the hub
+    │   ├── Taken                 a conversation that another agent has
+    │   ├── Refused               a customer's token that opens no session
     │   └── BotError              a built bot that is missing, damaged, or made by other models than configured
     └── Unavailable               a store or file system that failed under us; the same call may work later
+        └── Busy                  more is asked than can be answered; the call works after some `seconds`
 
 A message says what happened, the value that was found, and what to do about it. An error of a library is
 translated where the library is called (`raise … from cause`), so nothing above an adapter knows its name.
+
+A log gets the `trace` of an error and not its message, which may quote what a customer typed; only that of
+Unavailable, which speaks of a store, is told.
 """
+
+import traceback
 
 
 class ChatbotError(Exception):
@@ -42,5 +50,34 @@ class BotError(UserError):
     """A built bot that cannot be loaded, or a folder that cannot become one."""
 
 
+class Changed(BotError):
+    """A built bot that another process has changed meanwhile, so that nothing was written to it."""
+
+
+class Taken(UserError):
+    """A conversation that another agent has; its message names them."""
+
+
+class Refused(UserError):
+    """A customer's token that opens no session; its message says why, without the token."""
+
+
 class Unavailable(ChatbotError):
     """A database or file system that failed under us."""
+
+
+class Busy(Unavailable):
+    """More is asked at once, or by one caller, than is allowed."""
+
+    def __init__(self, message: str, seconds: float) -> None:
+        super().__init__(message)
+        self.seconds = seconds
+
+
+def trace(error: BaseException) -> str:
+    """Where an error came from and of which kind it and its causes are, for a log."""
+    cause = error.__cause__ if error.__cause__ is not None else error.__context__
+    before = "" if cause is None else f"{trace(cause)}\n"
+    told = f": {error}" if isinstance(error, Unavailable) else ""
+    places = "".join(traceback.format_tb(error.__traceback__))
+    return f"{before}{places}{type(error).__name__}{told}"

@@ -28,13 +28,15 @@ TAIL_SHARE, TAIL_LEAST, TAIL_MOST = 0.1, 1_000, 20_000  # rows added since: of t
 GONE_SHARE = 0.25  # of the base's rows; and TAIL_LEAST
 LONGEST = 1.001  # the length of a unit vector, with rounding
 
+UNREADABLE = (OSError, ValueError, KeyError, TypeError, EOFError, MemoryError, OverflowError, RecursionError)
+
 BuildShortlist = Callable[[Vectors, Plan], Shortlist | None]
 
 log = logging.getLogger(__name__)
 
 
 class FaissIndex:
-    """`domain.VectorIndex` on FAISS. A mistake of the caller's is a ValueError, an unreadable file a BotError."""
+    """`protocols.VectorIndex` on FAISS. A caller's mistake is a ValueError, an unreadable file a BotError."""
 
     def __init__(
         self, base: Segment, tail: Segment, asked: Kind | None = None, build: BuildShortlist = Shortlist.build
@@ -68,7 +70,7 @@ class FaissIndex:
             asked = (path / "kind.txt").read_text("utf-8")
             base, tail = Segment.load(path / "base"), Segment.load(path / "tail")
             return cls(base, tail, Kind(asked) if asked else None, build)
-        except (OSError, ValueError, KeyError, TypeError, EOFError) as cause:
+        except UNREADABLE as cause:
             raise BotError(f"{path} cannot be read as a vector index ({cause}): it is damaged. {again}") from cause
 
     def save(self, path: Path) -> None:
@@ -99,7 +101,7 @@ class FaissIndex:
         return base.alive + tail.alive
 
     def search(self, vectors: Vectors, k: int, among: Rows | None = None) -> tuple[Scores, Rows]:
-        """Similarities (float32) and rows (int64), each [len(vectors), k]; see `domain.VectorIndex.search`.
+        """Similarities (float32) and rows (int64), each [len(vectors), k]; see `protocols.VectorIndex.search`.
 
         Rows of `among` that are not in the index are passed over, as if they had been removed a moment ago.
         """
@@ -146,6 +148,10 @@ class FaissIndex:
         stored[old >= 0] = base.vectors[old[old >= 0]]
         stored[new >= 0] = tail.vectors[new[new >= 0]]
         return stored
+
+    def copy(self) -> "FaissIndex":
+        """Shares the segments, which are never changed but replaced."""
+        return FaissIndex(*self._segments, self._asked, self._build)
 
     def compact(self) -> None:
         """Make one base of all that lives, with the kind of search that its size wants. It takes as long as a

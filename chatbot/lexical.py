@@ -42,6 +42,7 @@ HAN = r"\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af"
 RUN = re.compile(rf"([{HAN}]+)|[^\W_{HAN}]+")
 ANY_HAN = re.compile(rf"[{HAN}]")
 WORD = re.compile(r"[^\W_]+")
+SEEN = re.compile(rf"([{HAN}]+)|[^\W_{HAN}]+(?:['’.\-][^\W_{HAN}]+)*|(?:[^\w\s]|_)+")
 
 
 def words(text: str) -> list[str]:
@@ -62,8 +63,21 @@ def words(text: str) -> list[str]:
     return found
 
 
+def spans(text: str) -> list[tuple[int, int]]:
+    """Where the words of a text stand as a reader sees them: start and end of each, in order. All but white space
+    belongs to one: `"Order A-17?? 我要退货"` is cut into Order, A-17, ??, 我要, 退货."""
+    found: list[tuple[int, int]] = []
+    for run in SEEN.finditer(text):
+        if run[1] is None:
+            found.append(run.span())
+        else:
+            at = run.start()
+            found += [(at + start, at + end) for _, start, end in rjieba.tokenize(run[0], "default")]
+    return found
+
+
 class Bm25Index:
-    """`domain.LexicalIndex`. A mistake of the caller's is a ValueError."""
+    """`protocols.LexicalIndex`. A mistake of the caller's is a ValueError."""
 
     def __init__(self, base: Postings, small: int, share: float) -> None:
         self._small = small
@@ -157,6 +171,17 @@ class Bm25Index:
                 self._tail.remove(row)
             self._removed += rows.tolist()
             self._changed = True
+
+    def copy(self) -> "Bm25Index":
+        """Shares the base, which is never changed but replaced."""
+        with self._lock:
+            self._settle()
+            made = Bm25Index(self._base, self._small, self._share)
+            made._number = self._number.copy()
+            made._gone = self._gone.copy()
+            made._tail = self._tail.since(0, self._base)
+            made._tail.weigh(len(self._number))
+        return made
 
     def _lines(self, rows: Rows) -> tuple[NDArray[np.bool_], Rows]:
         """Whether each row is in the base, and its line there or in the tail; -1 where it is in neither."""

@@ -39,12 +39,16 @@ def load_encoder(name: str, tuned: Path | None = None) -> tuple[Any, Any]:
     folder = resolve(name)
     with _quiet():
         try:
-            config = AutoConfig.from_pretrained(folder, local_files_only=True)
+            config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
             if config.model_type != "bert":
                 raise ModelNotFound(f"{folder} holds a {config.model_type} model; this chatbot reads BERT models")
             if not any((folder / file).is_file() for file in ("tokenizer.json", "vocab.txt")):
                 raise ModelNotFound(f"{folder} has no tokenizer.json beside its config.json; add the model's own")
-            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+            if not (folder / "model.safetensors").is_file():  # it would follow an index to files of other kinds
+                raise ModelNotFound(f"{folder} has no file named model.safetensors; save the weights as that one")
+            if (folder / "adapter_config.json").exists():  # it would follow that to another model
+                raise ModelNotFound(f"{folder} holds an adapter (adapter_config.json); merge it into its model")
+            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
             model, report = BertModel.from_pretrained(
                 folder,
                 dtype=torch.float32,
@@ -99,11 +103,16 @@ def reranker_from(encoder: Any, tuned: Path | None = None) -> Any:
 
 
 def save_tuned(model: Any, folder: Path) -> None:
-    """Write all weights but the word embeddings to `folder`/tuned.safetensors; the folder is made if need be."""
+    """Write all weights but the word embeddings to `folder`/tuned.safetensors; the folder is made if need be.
+    Raises OSError."""
     folder.mkdir(parents=True, exist_ok=True)
-    save_file(
-        {name: weight.detach().contiguous() for name, weight in _tuned_weights(model).items()}, folder / TUNED_FILE
-    )
+    try:
+        save_file(
+            {name: weight.detach().contiguous() for name, weight in _tuned_weights(model).items()},
+            folder / TUNED_FILE,
+        )
+    except SafetensorError as cause:
+        raise OSError(str(cause)) from cause
 
 
 def fingerprint(model: Any) -> str:

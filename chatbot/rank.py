@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from time import perf_counter
 
-from chatbot.decide import Calibration, blend, decide, evidence
-from chatbot.domain import Action, Candidate, QAPair, Reranker
+from chatbot.decide import Calibration, blend, decide, evidence, settled
+from chatbot.domain import Action, Candidate, QAPair
+from chatbot.protocols import Reranker
 
 LATEST = 0.1  # weight of the latest reading in the pace
 
@@ -58,31 +59,43 @@ def _characters(read: Sequence[Sequence[Found]]) -> int:
     return sum(len(pair.question) for found in read for f in found for pair in f.readable)
 
 
+def promising(found: Sequence[Found], calibration: Calibration, most: int) -> int:
+    """How many of these answers, best first, the cross-encoder has to read: none that it could not put first."""
+    scores = calibration.score(evidence([f.candidate for f in found[:most]]))
+    return int((scores >= scores[0] - calibration.reach).sum()) if len(scores) else 0
+
+
 def judge(found: Sequence[Found], calibration: Calibration, later: bool, in_time: bool = True) -> Calibration:
-    """What the decision is to be made by: the early calibration where it answers, or where there is no time to
-    read; else the whole one, which needs relevance."""
+    """What the decision is to be made by: the early calibration where it answers, where the whole one would do the
+    same whatever the cross-encoder found, or where there is no time to read; else the whole one, which needs
+    relevance."""
     early = calibration.early
     if early is None:
         return calibration
-    clear = not in_time or decide(ranked(found, early), early, later).action is Action.ANSWER
-    return early if clear else calibration
+    order = ranked(found, early)
+    action = decide(order, early, later).action
+    if not in_time or not order or action is Action.ANSWER:
+        return early
+    same_first = order[0].pair.answer_id == found[0].candidate.pair.answer_id
+    whole = settled(evidence([f.candidate for f in found]), calibration, later)
+    return early if same_first and whole is action else calibration
 
 
 def read(
     reranker: Reranker,
     questions: Sequence[str],
     gathered: Sequence[Sequence[Found]],
-    most: int,
+    counts: Sequence[int],
     form: Callable[[str], str],
 ) -> None:
-    """Let the cross-encoder read each question beside the pairs of its `most` promising answers, all in one call.
+    """Let the cross-encoder read each question beside the pairs of its `counts` first answers, all in one call.
     The pair that it finds most relevant stands for its answer; the least relevance that it finds for a question
     stands in for the answers that it does not read. `form` is how a text is compared."""
-    promising = [found[:most] for found in gathered]
-    asked = [text for text, found in zip(questions, promising, strict=True) for f in found for _ in f.readable]
-    texts = [form(pair.question) for found in promising for f in found for pair in f.readable]
+    first = [found[:count] for found, count in zip(gathered, counts, strict=True)]
+    asked = [text for text, found in zip(questions, first, strict=True) for f in found for _ in f.readable]
+    texts = [form(pair.question) for found in first for f in found for pair in f.readable]
     relevances = iter(reranker.score(asked, texts).tolist())
-    for every, found in zip(gathered, promising, strict=True):
+    for every, found in zip(gathered, first, strict=True):
         for f in found:
             scored = [(next(relevances), -place, pair) for place, pair in enumerate(f.readable)]
             best, _, pair = max(scored, key=lambda one: one[:2])

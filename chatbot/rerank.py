@@ -7,6 +7,7 @@ on that cosine: a start that ranks well with no training at all, from which the 
 """
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -43,23 +44,34 @@ class CrossEncoder:
         """float32 [n], with gradient where the caller allows it."""
         if not texts:
             return torch.zeros(0)
-        tokens = self.tokenizer(
+        tokens = self.read(questions, texts)
+        ids, sides = tokens["input_ids"], [_sides(tokens.sequence_ids(i)) for i in range(len(texts))]
+        chunks = [slice(at, at + CHUNK) for at in range(0, len(ids), CHUNK)]
+        return torch.cat(
+            [self.judge(sides[chunk], input_ids=torch.tensor([*chain(*ids[chunk])])) for chunk in chunks]
+        )
+
+    def read(self, questions: Sequence[str], texts: Sequence[str]) -> Any:
+        """The tokens of each pair and where each stands in its text, which the prefix begins."""
+        return self.tokenizer(
             [self.prefix + readable(text, self.max_tokens) for text in questions],
             [self.prefix + readable(text, self.max_tokens) for text in texts],
             truncation=True,
             max_length=min(2 * self.max_tokens, self.model.config.max_position_embeddings),
+            return_offsets_mapping=True,
         )
-        ids = tokens["input_ids"]
-        sides = [[-1 if side is None else side for side in tokens.sequence_ids(i)] for i in range(len(ids))]
-        chunks = range(0, len(ids), CHUNK)
-        return torch.cat([self._judge(ids[at : at + CHUNK], sides[at : at + CHUNK]) for at in chunks])
 
-    def _judge(self, ids: Sequence[Sequence[int]], sides: Sequence[Sequence[int]]) -> torch.Tensor:
-        """Logits [n] of pairs that share a pass; `sides` says 0 or 1 of the words of either text, else -1."""
-        packing = Packing.of([len(row) for row in ids])
-        words = packing.read(self.model.bert, input_ids=torch.tensor([token for row in ids for token in row]))
-        side = torch.tensor([side for row in sides for side in row])[:, None]
+    def judge(self, sides: Sequence[Sequence[int]], **tokens: torch.Tensor) -> torch.Tensor:
+        """Logits [n] of pairs that share a pass; `sides` says 0 or 1 of the tokens of either text, else -1.
+        `tokens` has them all, one behind the other, as `input_ids` or as `inputs_embeds`."""
+        packing = Packing.of([len(row) for row in sides])
+        words = packing.read(self.model.bert, **tokens)
+        side = torch.tensor([*chain(*sides)])[:, None]
         left, right = (packing.means(words * (side == one)) for one in (0, 1))
         pooled = self.model.bert.pooler(words[packing.positions == 0, None])
         features = torch.cat([pooled, cosine_similarity(left, right, dim=1)[:, None]], dim=1)
         return self.model.classifier(features)[:, 0]
+
+
+def _sides(sequence_ids: Sequence[int | None]) -> list[int]:
+    return [-1 if side is None else side for side in sequence_ids]

@@ -25,6 +25,7 @@ WIDEST = 4096  # candidates of a shortlist, however many tie
 SCANNED = 20_000  # where no more than so many positions may be found, and a quarter of all, they are scanned
 TOLERANCE = 1e-5  # above the rounding error of a float32 inner product of two unit vectors
 COPIED = 50_000  # vectors at once
+MAPPED = 2**26  # bytes of vectors from which on they are mapped: a mapped file that is cut short ends the process
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +61,11 @@ class Segment:
 
     @classmethod
     def load(cls, folder: Path) -> "Segment":
-        """What `save` wrote, its vectors mapped. Raises ValueError or OSError where it cannot be read."""
+        """What `save` wrote, many vectors mapped. Raises ValueError or OSError where it cannot be read."""
         about = json.loads((folder / "segment.json").read_text("utf-8"))
         rows, living = np.load(folder / "rows.npy"), np.load(folder / "living.npy")
-        vectors = np.load(folder / "vectors.npy", mmap_mode="r" if len(rows) else None)
+        file = folder / "vectors.npy"
+        vectors = np.load(file, mmap_mode="r" if file.stat().st_size > MAPPED else None)
         plan = Plan(**about | {"kind": Kind(about["kind"])})
         if not len(rows) == len(living) == len(vectors) or vectors.ndim != 2 or vectors.dtype != np.float32:
             raise ValueError(f"{folder} holds {len(rows)} rows, {len(living)} signs of life, {vectors.shape}")

@@ -15,12 +15,22 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+import regex
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from chatbot.errors import SettingsError
+from chatbot.slots import compiled
 
 PREFIX = "CHATBOT_"
-NOT_SETTINGS = {"CHATBOT_CACHE", "CHATBOT_LOG"}  # read elsewhere, documented in the README
+SERVICE = "CHATBOT_SERVE__"  # what serve/limits.py reads: a service's, not a bot's
+NOT_SETTINGS = {  # read elsewhere
+    "CHATBOT_CACHE": "folder of converted models; left out: the user's cache folder",
+    "CHATBOT_CUSTOMER_KEY": "what the company signs its customers' tokens with: a secret, or a public key in PEM",
+    "CHATBOT_LOG": "what is logged: debug, info (left out), warning or error",
+    "CHATBOT_LOG_FORMAT": "how: text (left out), or json, an object a line",
+    "CHATBOT_RETENTION": "`chatbot serve` deletes conversations that ended longer ago: 90d, 12w; left out: none",
+    "CHATBOT_TEST_POSTGRES": "URL of a database in which the tests may make schemas",
+}
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Count = Annotated[int, Field(ge=1)]
@@ -36,13 +46,15 @@ class Route(Section):
 
     encoder: str  # a name that carried.resolve understands
     prefix: str = ""  # put before every text (e5 was trained with "query: ")
-    max_tokens: Annotated[int, Field(ge=8, le=512)] = 64
-    casefold: bool = True
+    max_tokens: Annotated[int, Field(ge=8, le=512)] = 64  # of a text that are read
+    casefold: bool = True  # whether texts are compared without capitals
     beside: tuple[str, ...] = ()  # carried models that are never tuned (ensemble.py)
     beside_up_to: Count = 20_000  # pairs; reading more of them with such models takes too long
 
 
 class Retrieve(Section):
+    """Where candidates come from, and how many go on (retrieve.py)."""
+
     neighbours: Count = 50  # historical questions taken from the vector index
     lexical: Count = 20  # and from BM25
     answers: Count = 20  # answer texts taken from the vector index, and answers that go on
@@ -54,12 +66,12 @@ class Retrieve(Section):
 class Encode(Section):
     """Contrastive fine-tuning of the bi-encoder (learn/contrastive.py)."""
 
-    epochs: Annotated[float, Field(ge=0)] = 2
+    epochs: Annotated[float, Field(ge=0)] = 2  # times that each question is seen; 0: nothing is tuned
     min_steps: Count = 240  # however few pairs there are
-    max_steps: Count = 600
+    max_steps: Count = 600  # and however many
     anchors: Count = 32  # questions a batch; each brings one positive
-    rate: Rate = 5e-5
-    temperature: Annotated[float, Field(gt=0)] = 0.05
+    rate: Rate = 5e-5  # of learning
+    temperature: Annotated[float, Field(gt=0)] = 0.05  # by which similarities are divided in the loss
     layers: Count = 4  # from the top, that learn; the others and the word embeddings stay as they are
     lora_rank: Annotated[int, Field(ge=0)] = 0  # of adapters that learn in the place of whole layers; 0: none
     check_every: Annotated[int, Field(ge=0)] = 0  # steps between two looks at held-out questions; 0: never
@@ -69,14 +81,14 @@ class Encode(Section):
 class Rerank(Section):
     """Fine-tuning of the cross-encoder (learn/relevance.py)."""
 
-    epochs: Annotated[float, Field(ge=0)] = 0.3
+    epochs: Annotated[float, Field(ge=0)] = 0.3  # times that each question is seen; 0: nothing is tuned
     min_lists: Count = 600  # question lists in all, however few pairs there are
     max_lists: Count = 6000  # and however many: bounds the time on large bots
     negatives: Count = 3  # hard negatives a question
     lists: Count = 8  # questions a batch
-    rate: Rate = 5e-5
+    rate: Rate = 5e-5  # of learning
     layers: Count = 4  # from the top, that learn; the others and the word embeddings stay as they are
-    lora_rank: Annotated[int, Field(ge=0)] = 0
+    lora_rank: Annotated[int, Field(ge=0)] = 0  # of adapters that learn in the place of whole layers; 0: none
 
 
 class Calibrate(Section):
@@ -92,26 +104,50 @@ class Calibrate(Section):
 
 
 class Decide(Section):
+    """What the thresholds of answering and asking back aim at (decide.py)."""
+
     target_precision: Share = 0.85  # of the answers given, how many must be right
     risk: Annotated[float, Field(gt=0, lt=1)] | None = None  # or: how many may be wrong, with a guarantee
     out_of_scope_share: Share = 0.3  # of the questions to expect, how many the pairs do not answer
     clarify_precision: Share = 0.9  # of the clarifications, how many must offer the right answer
 
 
+class Privacy(Section):
+    """What becomes of personal data in what customers write (privacy.py, vault.py)."""
+
+    redact: bool = True  # before anything is stored or learnt from
+    order_numbers: tuple[str, ...] = ()  # regular expressions of numbers that are personal, too; none unless said
+    hours: Annotated[float, Field(gt=0)] = 24  # that a conversation which rests is still shown as it was typed
+    conversations: Count = 10_000  # that are, at most
+
+    @field_validator("order_numbers")
+    @classmethod
+    def _works(cls, patterns: tuple[str, ...]) -> tuple[str, ...]:
+        for pattern in patterns:
+            try:
+                fits_nothing = compiled(pattern).search("") is not None
+            except regex.error as cause:
+                raise ValueError(f"{pattern!r} is no regular expression: {cause}") from cause
+            if fits_nothing:
+                raise ValueError(f"{pattern!r} fits nothing at all, so that it would be found in every message")
+        return patterns
+
+
 class Settings(Section):
     """Everything that can be set. `routes` maps a language to its models; `*` serves all the others."""
 
-    profile: str = "default"
-    seed: int = 7
+    profile: str = "default"  # its name or file
+    seed: int = 7  # of everything that is drawn
     threads: Annotated[int, Field(ge=0)] = 0  # 0: as many as there are cores
     max_characters: Count = 2000  # of a customer's message that are read
-    keep_versions: Count = 3
-    routes: Mapping[str, Route]
+    keep_versions: Count = 3  # of a built bot
+    routes: Mapping[str, Route]  # models by language; "*" serves all the others
     retrieve: Retrieve = Retrieve()
     encode: Encode = Encode()
     rerank: Rerank = Rerank()
     calibrate: Calibrate = Calibrate()
     decide: Decide = Decide()
+    privacy: Privacy = Privacy()
 
     def aiming_at(self, precision: float | None) -> "Settings":
         """With another target precision, where one is given: whoever wants it of answers wants no less of what is
@@ -146,14 +182,15 @@ class Settings(Section):
     @classmethod
     def load(cls, profile: str = "default", environment: Mapping[str, str] | None = None) -> "Settings":
         """Read a profile by name or path, then override from the environment. Raises SettingsError."""
-        source, text = _profile_text(profile)
+        source, text = profile_text(profile)
         try:
             values: dict[str, Any] = tomllib.loads(text)
         except tomllib.TOMLDecodeError as cause:
             raise SettingsError(f"{source} is not valid TOML: {cause}") from cause
         values["profile"] = profile
         given = os.environ if environment is None else environment
-        overrides = sorted(key for key in given if key.startswith(PREFIX) and key not in NOT_SETTINGS)
+        ours = (key for key in given if key.startswith(PREFIX) and not key.startswith(SERVICE))
+        overrides = sorted(key for key in ours if key not in NOT_SETTINGS)
         for key in overrides:
             _override(values, key, given[key])
         return cls.parse(values, " with ".join((source, *overrides)))
@@ -172,7 +209,8 @@ class Settings(Section):
             ) from cause
 
 
-def _profile_text(profile: str) -> tuple[str, str]:
+def profile_text(profile: str) -> tuple[str, str]:
+    """What a profile is called in messages, and its TOML. Raises SettingsError."""
     path = Path(profile)
     if path.suffix == ".toml":
         try:

@@ -69,6 +69,15 @@ class AnswerTable:
                 self.rows[answer_id] = [row]
                 self.sums[answer_id] = np.array(vector)
 
+    def copy(self) -> "AnswerTable":
+        """Another table of the same pairs."""
+        table = AnswerTable()
+        table.pairs, table.number, table.answer = self.pairs.copy(), self.number.copy(), self.answer.copy()
+        table.rows = {answer_id: list(rows) for answer_id, rows in self.rows.items()}
+        table.sums = {answer_id: total.copy() for answer_id, total in self.sums.items()}
+        table.next_row, table.next_number = self.next_row, self.next_number
+        return table
+
     def remove(self, rows: Sequence[int], vectors: Vectors) -> list[int]:
         """Forget rows, and answers that have no question left; the numbers of those."""
         gone = []

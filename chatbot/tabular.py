@@ -1,25 +1,26 @@
-"""Files of rows: csv, tsv, jsonl and xlsx on disk become rows with the numbers that a person sees.
+"""Files of rows: csv, tsv, jsonl and xlsx on disk become rows with the numbers that a person sees; and back.
 
-In: paths of files and folders. Out: `Table`s, whose rows hold a value under each column's name or the fault that
-made them unreadable. Nothing here knows what the columns mean, and no value is changed: a formula, markup or
-template in a cell is text like any other.
+In: paths of files. Out: `Table`s, whose rows hold a value under each column's name or the fault that made them
+unreadable. Nothing here knows what the columns mean, and no value is changed: a formula, markup or template in a
+cell is text like any other. What is written for people to open (`write_table`) is text there too: a cell that a
+spreadsheet would run gets an apostrophe before it, which is taken away when it is read again.
 
 A spreadsheet row is numbered as the spreadsheet shows it (the header is row 1, an empty row counts, an answer of
 three lines is one row); in jsonl it is the line. Empty rows are left out. Of an xlsx workbook the first sheet is
 read, and a formula gives its own text, not its result.
 """
 
-import codecs
 import csv
 import io
 import json
+import re
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from xml.etree.ElementTree import ParseError
 from zipfile import BadZipFile
 
 import openpyxl
@@ -27,23 +28,29 @@ from openpyxl.utils.escape import unescape
 from openpyxl.utils.exceptions import InvalidFileException
 from openpyxl.worksheet.formula import ArrayFormula
 
-from chatbot.errors import CorpusError
+from chatbot.bounds import BOUNDS, Bounds, check_archive, read_bytes
+from chatbot.errors import CorpusError, Unavailable
+from chatbot.files import decoded
 
 TABLES = (".csv", ".jsonl", ".tsv", ".xlsx")
-EVERYDAY_SHARE = 0.5  # of the non-ASCII characters; see _reads_as_chinese
+SHEET_CELL = 32_767  # characters that a cell of it holds
+CELL_WEIGHT = 16  # characters that an empty cell counts for
 DAMAGED = (  # what openpyxl lets through when a workbook is none, is truncated or was tampered with
     BadZipFile,
     InvalidFileException,
-    ParseError,
+    SyntaxError,
     zlib.error,
     AttributeError,
     EOFError,
     LookupError,
-    NotImplementedError,
+    RuntimeError,
     OSError,
     TypeError,
     ValueError,
 )
+_RUN = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")  # the wide forms are typed by Chinese and Japanese keyboards
+_QUOTED = re.compile(r"'+[=+\-@\t\r\n＝＋－＠]")
+_CODED = re.compile("_(?=x[0-9A-Fa-f]{4}_)|[\x01-\x08\x0b-\x1f\ufffe\uffff]")  # not to be had in XML as it is
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,45 +72,20 @@ class Table:
     rows: tuple[Row, ...]
 
 
-def find_files(paths: Sequence[Path], suffixes: Sequence[str]) -> tuple[Path, ...]:
-    """The files meant by `paths`: each file itself, and of a folder every file with such a suffix, by name.
-
-    Lock files of an open spreadsheet (~$) and hidden files are passed over in a folder. Raises CorpusError for
-    no path, a path that does not exist, another suffix, or a folder with nothing to read.
-    """
-    kinds = ", ".join(suffixes)
-    if not paths:
-        raise CorpusError(f"no file was given; give files or folders of {kinds}")
-    found: list[Path] = []
-    for path in paths:
-        if path.is_dir():
-            inside = [
-                file
-                for file in _entries(path)
-                if file.suffix.lower() in suffixes and not file.name.startswith(("~$", ".")) and file.is_file()
-            ]
-            if not inside:
-                raise CorpusError(f"{path}: the folder holds no file of {kinds}; name the files or another folder")
-            found.extend(inside)
-        elif not path.exists():
-            raise CorpusError(f"{path}: there is no such file or folder; check the path")
-        elif path.suffix.lower() not in suffixes:
-            raise CorpusError(f"{path}: cannot be read as {path.suffix or 'a file with no suffix'}; use {kinds}")
-        else:
-            found.append(path)
-    return tuple(found)
-
-
-def read_table(path: Path) -> Table:
-    """Read a file by its suffix, one of TABLES. Raises CorpusError where there is no row to read."""
+def read_table(path: Path, data: bytes | None = None, bounds: Bounds = BOUNDS) -> Table:
+    """Read a file by its suffix, one of TABLES; `data` is what is in it, where that was read before. Raises
+    CorpusError where there is no row to read, or more than `bounds` allow."""
     suffix = path.suffix.lower()
+    data = read_bytes(path, bounds) if data is None else data
     if suffix == ".jsonl":
-        rows = tuple(_objects(read_text(path)))
+        rows = tuple(_objects(path, decoded(path, data), bounds))
         columns = tuple(dict.fromkeys(name for row in rows for name in row.cells))
     else:
-        grid = (
-            _sheet(path) if suffix == ".xlsx" else _separated(read_text(path), "\t" if suffix == ".tsv" else ",")
-        )
+        delimiter = "\t" if suffix == ".tsv" else ","
+        if suffix == ".xlsx":
+            grid = _sheet(path, data, bounds)
+        else:
+            grid = _separated(path, decoded(path, data), delimiter, bounds)
         columns = _header(path, grid)
         rows = tuple(_named(columns, number, cells, suffix != ".xlsx") for number, cells in grid)
     if not rows:
@@ -111,70 +93,65 @@ def read_table(path: Path) -> Table:
     return Table(path, columns, rows)
 
 
-def read_text(path: Path) -> str:
-    """A text file without its byte order mark: UTF-8, UTF-16 with a mark, or GB18030.
+def write_table(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """A .csv (UTF-8 with the mark by which Excel knows it) or .xlsx; numbers stay numbers, None is an empty cell.
+    `read_table` gives the same texts back, but for NUL and half characters, which no file holds.
 
-    Raises CorpusError naming the first byte that does not fit, rather than guess and store garbled answers.
-    """
-    data = _read_bytes(path)
-    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        try:
-            return data.decode("utf-16")
-        except UnicodeDecodeError as cause:
-            raise CorpusError(f"{path}: byte {cause.start} is not UTF-16; save the file as UTF-8") from cause
+    Raises CorpusError for another suffix, and for more rows or a longer text than a sheet has room for;
+    Unavailable where it cannot be written."""
+    lines = [[harmless(cell) for cell in line] for line in (columns, *rows)]
+    suffix = path.suffix.lower()
+    if suffix not in (".csv", ".xlsx"):
+        raise CorpusError(f"{path}: cannot be written as {suffix or 'a file with no suffix'}; use .csv, .xlsx")
+    if suffix == ".xlsx" and len(lines) > BOUNDS.rows:
+        raise CorpusError(f"{path}: a sheet holds {BOUNDS.rows:,} rows, these are {len(lines):,}; use .csv")
+    if suffix == ".xlsx":
+        lines = [[_coded(cell) for cell in line] for line in lines]
+        longest = max((len(cell) for line in lines for cell in line if isinstance(cell, str)), default=0)
+        if longest > SHEET_CELL:
+            raise CorpusError(
+                f"{path}: a cell holds {SHEET_CELL:,} characters, one text has {longest:,}; use .csv"
+            )
     try:
-        return data.decode("utf-8").removeprefix("\ufeff")
-    except UnicodeDecodeError as cause:
-        found = f"{path}: byte {cause.start} (0x{data[cause.start]:02x}) is not UTF-8"
-    try:
-        text = data.decode("gb18030").removeprefix("\ufeff")
-    except UnicodeDecodeError as cause:
-        raise CorpusError(f"{found}, and byte {cause.start} is not GB18030; save the file as UTF-8") from cause
-    if not _reads_as_chinese(data, text):
-        raise CorpusError(f"{found}, and read as GB18030 it is no Chinese text; save the file as UTF-8")
-    return text
-
-
-def _reads_as_chinese(data: bytes, text: str) -> bool:
-    """Whether `text`, which is `data` as GB18030, can be meant: bytes of other encodings often decode as well.
-
-    Chinese text is mostly punctuation and the 3,755 Han characters of GB 2312's first level; Western bytes that
-    happen to decode are not. Big5 bytes may be, in short texts, but then read better as Big5. Japanese and Korean
-    EUC bytes cannot be told apart this way.
-    """
-    everyday = _share(text, "gb2312", 0xD7)
-    try:
-        other = _share(data.decode("big5"), "big5", 0xC6)
-    except UnicodeDecodeError:
-        other = 0.0
-    return everyday >= max(EVERYDAY_SHARE, other)
-
-
-def _share(text: str, encoding: str, last: int) -> float:
-    """Of the non-ASCII characters, the share that `encoding` has and puts under a lead byte up to `last`."""
-    foreign = "".join(character for character in text if not character.isascii())
-    leads = foreign.encode(encoding, "ignore")[::2]
-    return sum(lead <= last for lead in leads) / max(1, len(foreign))
-
-
-def _entries(folder: Path) -> list[Path]:
-    try:
-        return sorted(folder.iterdir(), key=lambda entry: entry.name)
+        if suffix == ".csv":
+            with path.open("w", encoding="utf-8-sig", newline="") as file:
+                csv.writer(file).writerows(lines)
+        else:
+            with path.open("wb") as binary:
+                workbook = openpyxl.Workbook(write_only=True)
+                sheet = workbook.create_sheet()
+                for line in lines:
+                    sheet.append(line)
+                workbook.save(binary)
     except OSError as cause:
-        raise CorpusError(f"{folder}: cannot be listed ({cause.strerror}); check its permissions") from cause
+        raise Unavailable(f"{path} cannot be written ({cause.strerror}); choose another place") from cause
 
 
-def _read_bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as cause:
-        raise CorpusError(f"{path}: cannot be read ({cause.strerror}); check its permissions") from cause
+def harmless(cell: object) -> str | int | float | None:
+    """What a spreadsheet shows and does not run: numbers are as they are, and of a text only one that would be run
+    is changed, by an apostrophe before it."""
+    if cell is None or isinstance(cell, int | float):
+        return cell
+    text = str(cell).encode("utf-8", "replace").decode("utf-8").replace("\0", "")
+    return f"'{text}" if _RUN.match(text) else text
 
 
-def _objects(text: str) -> Iterator[Row]:
+def _coded(cell: str | int | float | None) -> str | int | float | None:
+    """With the characters that XML does not have written as workbooks do: _x000D_."""
+    return _CODED.sub(lambda found: f"_x{ord(found[0]):04X}_", cell) if isinstance(cell, str) else cell
+
+
+def _unquoted(text: str) -> str:
+    """What `harmless` was given."""
+    return text[1:] if _QUOTED.match(text) else text
+
+
+def _objects(path: Path, text: str, bounds: Bounds) -> Iterator[Row]:
     for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
+        if len(line) > bounds.row:
+            raise CorpusError(f"{path}, line {number}: has more than {bounds.row:,} characters; shorten it")
         try:
             value = json.loads(line)
         except (ValueError, RecursionError) as cause:
@@ -186,11 +163,25 @@ def _objects(text: str) -> Iterator[Row]:
             yield Row(number, {}, "the line is not a JSON object")
 
 
-def _separated(text: str, delimiter: str) -> Iterator[tuple[int, list[str] | str]]:
+def _separated(path: Path, text: str, delimiter: str, bounds: Bounds) -> Iterator[tuple[int, list[str] | str]]:
     """Row numbers with the cells, or with the fault of a row that is not well-formed."""
-    csv.field_size_limit(max(csv.field_size_limit(), len(text)))  # the module's own, which only ever grows
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    csv.field_size_limit(max(csv.field_size_limit(), bounds.row))  # the module's own, which only ever grows
+    number = taken = 0
+
+    def lines() -> Iterator[str]:
+        nonlocal taken
+        for line in io.StringIO(text, newline=""):
+            taken += len(line)
+            if taken > bounds.row:
+                raise CorpusError(
+                    f"{path}, row {number}: has more than {bounds.row:,} characters; perhaps a quotation mark is "
+                    "never closed, or the file has no line ends"
+                )
+            yield line
+
+    reader = csv.reader(lines(), delimiter=delimiter, strict=True)
     for number in count(1):
+        taken = 0
         try:
             cells = next(reader)
         except StopIteration:
@@ -198,26 +189,41 @@ def _separated(text: str, delimiter: str) -> Iterator[tuple[int, list[str] | str
         except csv.Error as cause:
             yield number, f"a quotation mark is out of place or never closed ({cause})"
             continue
+        _check_width(path, number, len(cells), bounds)
         if any(cell.strip() for cell in cells):
-            yield number, cells
+            yield number, list(map(_unquoted, cells))
 
 
-def _sheet(path: Path) -> Iterator[tuple[int, list[str] | str]]:
+def _sheet(path: Path, data: bytes, bounds: Bounds) -> Iterator[tuple[int, list[str] | str]]:
     """Row numbers with the cells of a workbook's first sheet; rows may differ in length."""
-    data = io.BytesIO(_read_bytes(path))
+    taken = 0
     try:
-        with closing(openpyxl.load_workbook(data, read_only=True)) as workbook:
+        check_archive(path, data, bounds)
+        with closing(openpyxl.load_workbook(io.BytesIO(data), read_only=True)) as workbook:
             sheet = workbook.worksheets[0]
             sheet.reset_dimensions()  # some writers state them wrongly
             for number, values in enumerate(sheet.iter_rows(values_only=True), start=1):
+                if number > bounds.rows:
+                    raise CorpusError(f"{path}: has more than {bounds.rows:,} rows; divide it into several files")
+                _check_width(path, number, len(values), bounds)
                 cells = [_shown(value) for value in values]
+                taken += sum(len(cell) + CELL_WEIGHT for cell in cells)  # one text may stand in many cells
+                if taken > bounds.whole:
+                    raise CorpusError(f"{path}, row {number}: there is more in the cells than in any such file")
                 if any(cell.strip() for cell in cells):
-                    yield number, cells
+                    yield number, list(map(_unquoted, cells))
     except DAMAGED as cause:
         raise CorpusError(
             f"{path}: cannot be read as a workbook ({type(cause).__name__}: {cause}); it may be damaged or locked "
             "by a password: save it again as .xlsx, or as .csv in UTF-8"
         ) from cause
+
+
+def _check_width(path: Path, number: int, columns: int, bounds: Bounds) -> None:
+    if columns > bounds.columns:
+        raise CorpusError(
+            f"{path}, row {number}: has {columns:,} columns, more than {bounds.columns:,}; check the delimiter"
+        )
 
 
 def _shown(value: object) -> str:
@@ -243,9 +249,8 @@ def _header(path: Path, grid: Iterator[tuple[int, list[str] | str]]) -> tuple[st
     if isinstance(cells, str):
         raise CorpusError(f"{path}, row {number}: the header cannot be read: {cells}")
     columns = tuple(cell.strip() or f"column {place}" for place, cell in enumerate(cells, start=1))
-    for place, name in enumerate(columns):
-        if name in columns[:place]:
-            raise CorpusError(f"{path}, row {number}: two columns are called {name!r}; rename one")
+    if twice := [name for name, times in Counter(columns).items() if times > 1]:
+        raise CorpusError(f"{path}, row {number}: two columns are called {twice[0]!r}; rename one")
     return columns
 
 

@@ -2,11 +2,11 @@
 
 In: texts in any of sixteen languages, English and Chinese among them. Out: float32 [n, 512], rows of unit length:
 the vectors that the package gives. A convolutional network over pieces of words; muse.py says how, and wrote the
-files. It is never tuned; it stands beside an encoder that is (ensemble.py), and all languages share it.
+files. It is never tuned; it stands beside an encoder that is (ensemble.py), and all languages share it
+(shared.py).
 """
 
 from collections.abc import Iterator, Sequence
-from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from chatbot.carried import UNIVERSAL, resolve
 from chatbot.domain import Rows, Scores, Vectors
 from chatbot.engine import FLOAT32, session
 from chatbot.errors import BotError
-from chatbot.memory import Memory
+from chatbot.memory import Memory, Tally
 from chatbot.text import readable
 
 UNKNOWN, BEGIN, END = 0, 1, 2
@@ -91,7 +91,7 @@ class UniversalModel:
 
 
 class UniversalEncoder:
-    """Implements `domain.Encoder`."""
+    """Implements `protocols.Encoder`."""
 
     dimension = 512
 
@@ -104,7 +104,15 @@ class UniversalEncoder:
     @classmethod
     def load(cls, max_tokens: int, remembered: int, threads: int = 0) -> "UniversalEncoder":
         """The model of the installed package; it remembers so many texts."""
-        return cls(_model(threads), max_tokens, f"{UNIVERSAL} {version(UNIVERSAL)} {max_tokens}", remembered)
+        return cls.over(UniversalModel.load(resolve(UNIVERSAL), threads), max_tokens, remembered)
+
+    @classmethod
+    def over(cls, model: UniversalModel, max_tokens: int, remembered: int) -> "UniversalEncoder":
+        return cls(model, max_tokens, f"{UNIVERSAL} {version(UNIVERSAL)} {max_tokens}", remembered)
+
+    @property
+    def tally(self) -> Tally:
+        return self._remembered.tally
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         """float32 [len(texts), 512], in the order of `texts`."""
@@ -114,9 +122,3 @@ class UniversalEncoder:
 
     def _encoded(self, texts: Sequence[str]) -> list[Vectors]:
         return list(self.model.encode([readable(text, self.max_tokens) for text in texts]))
-
-
-@cache
-def _model(threads: int) -> UniversalModel:
-    """Once for the whole process: all languages share it."""
-    return UniversalModel.load(resolve(UNIVERSAL), threads)

@@ -10,28 +10,27 @@ import copy
 import json
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from chatbot.carried import TUNED_FILE, resolve
-from chatbot.classify import AnswerClassifier
-from chatbot.domain import Encoder, QAPair, Vectors
+from chatbot.domain import QAPair, Vectors
 from chatbot.encode import SentenceEncoder
-from chatbot.engine import FLOAT32, INT8, MIXED, REMEMBERED, Words
+from chatbot.engine import FLOAT32, INT8, MIXED, REMEMBERED
 from chatbot.ensemble import Ensemble
 from chatbot.graph import export
 from chatbot.index import FaissIndex
 from chatbot.learn.calibrate import PRIOR
 from chatbot.learn.parity import LEAST_SAME, agreement, best_answers
 from chatbot.lexical import Bm25Index
-from chatbot.line import encoders_beside, packed_models
+from chatbot.line import classify, encoders_beside, packed_models, save_pairs
 from chatbot.models import reranker_from, save_tuned
+from chatbot.protocols import Encoder
 from chatbot.rerank import CrossEncoder
 from chatbot.retrieve import Retriever
 from chatbot.settings import Route, Settings
+from chatbot.shared import Models
 
 PRECISIONS = (  # of encoder and cross-encoder, fastest first
     *((INT8, INT8), (MIXED, INT8), (MIXED, MIXED)),
@@ -71,7 +70,7 @@ class LanguageWorkshop:
         return line
 
 
-def workshop(language: str, pairs: int, settings: Settings) -> LanguageWorkshop:
+def workshop(language: str, pairs: int, settings: Settings, models: Models | None = None) -> LanguageWorkshop:
     """That of a language with so many pairs: with the models that its route wants beside the encoder, unless they
     are too many for those to read. They remember what they read: each fold asks them about the same pairs."""
     route = settings.route(language)
@@ -83,8 +82,9 @@ def workshop(language: str, pairs: int, settings: Settings) -> LanguageWorkshop:
             *(language, pairs, " and ".join(route.beside), route.beside_up_to, route.encoder),
         )
         return LanguageWorkshop(route, settings)
+    given = Models() if models is None else models
     return LanguageWorkshop(
-        route, settings, encoders_beside(route.beside, route, settings, 2 * pairs + REMEMBERED)
+        route, settings, encoders_beside(route.beside, route, settings, given, 2 * pairs + REMEMBERED)
     )
 
 
@@ -98,25 +98,12 @@ def apart(encoder: Encoder) -> tuple[Encoder, Sequence[Encoder]]:
     return (encoder.tuned, encoder.beside) if isinstance(encoder, Ensemble) else (encoder, ())
 
 
-def classify(line: Retriever, seed: int) -> None:
-    """Fit the answer classifier to the pairs as they are."""
-    rows = np.array(sorted(line.table.pairs), dtype=np.int64)
-    answer_ids = [line.table.pairs[row].answer_id for row in rows.tolist()]
-    line.classifier = AnswerClassifier.fit(line.questions.vectors(rows), answer_ids, seed)
-
-
 def save_line(folder: Path, line: Retriever, route: Route, settings: Settings) -> dict[str, Any]:
     """Write one language's files; what the manifest says of it."""
     folder.mkdir()
-    with (folder / "pairs.jsonl").open("w", encoding="utf-8") as file:
-        for row, pair in sorted(line.table.pairs.items()):
-            file.write(json.dumps({"row": row, **_pair_as_json(pair)}, ensure_ascii=False) + "\n")
     encoder, beside = apart(line.encoder)
     reranker = line.reranker
     assert isinstance(encoder, SentenceEncoder) and isinstance(reranker, CrossEncoder | None)
-    assert isinstance(line.questions, FaissIndex) and isinstance(line.answers, FaissIndex)
-    line.questions.save(folder / "questions.index")
-    line.answers.save(folder / "answers.index")
     about: dict[str, Any] = {
         "encoder": route.encoder,
         "encoder_fingerprint": encoder.fingerprint,
@@ -126,17 +113,9 @@ def save_line(folder: Path, line: Retriever, route: Route, settings: Settings) -
         ],
         "dimension": line.encoder.dimension,
         "metric": "inner product of unit vectors",
-        "pairs": len(line.table.pairs),
-        "answers": len(line.table.rows),
-        "answer_numbers": line.table.number,
-        "calibration": line.calibration.as_json(),
         "reranker_fingerprint": None,
-        "classifier": None,
+        **save_pairs(folder, line),
     }
-    if line.classifier is not None:
-        assert isinstance(line.classifier, AnswerClassifier)
-        about["classifier"] = list(line.classifier.position)
-        line.classifier.save(folder / "classifier.safetensors")
     save_tuned(encoder.model, folder / "encoder")
     if reranker is not None:
         about["reranker_fingerprint"] = reranker.fingerprint
@@ -158,11 +137,18 @@ def _ship(
     if line.reranker is not None:
         export(folder / "reranker" / TUNED_FILE, config, "bert.")
     expected = list(best_answers(line, settings.seed))
-    words = Words.load(base).fingerprint
+    models = Models()
+    words = models.words(base)
     for of_encoder, of_reranker in PRECISIONS:
-        engine = {"words": words, "encoder": of_encoder, "reranker": of_reranker if line.reranker else None}
+        engine = {
+            "words": words.fingerprint,
+            "encoder": of_encoder,
+            "reranker": of_reranker if line.reranker else None,
+        }
         packed = copy.copy(line)
-        tuned, packed.reranker = packed_models(folder, {**about, "engine": engine}, route, settings, folder)
+        tuned, packed.reranker = packed_models(
+            folder, {**about, "engine": engine}, route, settings, folder, models
+        )
         _, beside = apart(line.encoder)
         packed.encoder = Ensemble(tuned, beside) if beside else tuned
         same = agreement(expected, best_answers(packed, settings.seed))
@@ -183,7 +169,3 @@ def _keep_only(folder: Path, precision: str) -> None:
     for file in folder.glob("*.onnx"):
         if file.stem != precision:
             file.unlink()
-
-
-def _pair_as_json(pair: QAPair) -> dict[str, Any]:
-    return {field.name: getattr(pair, field.name) for field in fields(pair)} | {"metadata": dict(pair.metadata)}

@@ -20,10 +20,12 @@ from pathlib import Path
 import numpy as np
 from rapidfuzz import fuzz, process
 
-from chatbot.corpus import BadRows, read_dialogues, read_pairs
+from chatbot.corpus import BadRows, read_pairs
 from chatbot.domain import HeldOutDialogue, Role
 from chatbot.errors import CorpusError
-from chatbot.tabular import read_table, read_text
+from chatbot.files import read_text
+from chatbot.held_out import read_dialogues
+from chatbot.tabular import read_table
 from chatbot.text import detect_language, letters
 
 HERE = Path(__file__).parent

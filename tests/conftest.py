@@ -2,18 +2,27 @@
 
 import ipaddress
 import json
+import os
 import sys
-from collections.abc import Generator
+import uuid
+from collections.abc import Generator, Iterator
+from functools import cache
 from pathlib import Path
 
 import hypothesis
 import pytest
+import sqlalchemy as sql
+from playwright.sync_api import Browser
 
 import app
+from chatbot.answer import Templates
 from chatbot.assemble import load_bot
 from chatbot.bundle import load
 from chatbot.converse import Chatbot
 from chatbot.corpus import read_pairs
+from chatbot.privacy import cleaned
+from chatbot.settings import Settings
+from tests.browsing import chromium
 
 hypothesis.settings.register_profile("here", deadline=None)  # a busy machine is no failure
 hypothesis.settings.load_profile("here")
@@ -63,6 +72,41 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
         _Gate.shut = True
 
 
+POSTGRES = os.environ.get("CHATBOT_TEST_POSTGRES", "postgresql+psycopg://postgres@127.0.0.1:5432/test")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """Where a journal may be made, as the command line takes it: each test on SQLite and on a PostgreSQL server,
+    in a schema of its own."""
+    if request.param == "sqlite":
+        yield str(tmp_path / "new folder" / "journal.sqlite")
+        return
+    if (reason := _no_postgres()) is not None:
+        pytest.skip(reason)
+    name, engine = f"test_{uuid.uuid4().hex}", sql.create_engine(POSTGRES, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(sql.schema.CreateSchema(name))
+        yield (
+            sql.make_url(POSTGRES).update_query_dict({"options": f"-csearch_path={name}"}).render_as_string(False)
+        )
+        connection.execute(sql.schema.DropSchema(name, cascade=True))
+    engine.dispose()
+
+
+@cache
+def _no_postgres() -> str | None:
+    """Why there is no PostgreSQL to test on; None where there is one."""
+    try:
+        engine = sql.create_engine(POSTGRES, connect_args={"connect_timeout": 5})
+        engine.connect().close()
+        engine.dispose()
+    except (sql.exc.SQLAlchemyError, ImportError) as cause:
+        where = sql.make_url(POSTGRES).render_as_string()
+        return f"no PostgreSQL at {where}, name one in CHATBOT_TEST_POSTGRES: {cause!s:.200}"
+    return None
+
+
 @pytest.fixture(scope="session")
 def index() -> Path:
     """The demo bot's folder; it is trained where it is missing or of other pairs."""
@@ -85,4 +129,12 @@ def _is_current(folder: Path) -> bool:
         for language in manifest.bot["languages"]
         for line in (files / language / "pairs.jsonl").read_text("utf-8").splitlines()
     }
-    return stored == {pair.id for pair in read_pairs(app.PAIRS).pairs}
+    settings = Settings.parse(manifest.bot["settings"], "the manifest")
+    corpus, _ = cleaned(read_pairs(app.PAIRS), settings.privacy, Templates.load(app.DEMO / "templates.toml"))
+    return stored == {pair.id for pair in corpus.pairs}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as opened:
+        yield opened

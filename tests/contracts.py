@@ -1,27 +1,31 @@
 """What every implementation of a protocol keeps: one suite each, run on the fake and on every real one."""
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import timedelta
 
 import numpy as np
 import pytest
 
+from chatbot.desk import Author, Desk, Outcome
 from chatbot.domain import (
     Action,
+    Candidate,
+    Citation,
     Conversation,
     Decision,
-    Encoder,
-    Journal,
-    LexicalIndex,
+    Mood,
+    QAPair,
     Reason,
     Reply,
-    Reranker,
     Role,
     Rows,
     Turn,
-    VectorIndex,
     Vectors,
 )
-from chatbot.errors import UserError
+from chatbot.errors import Taken, UserError
+from chatbot.protocols import Connector, Encoder, Journal, LexicalIndex, Reranker, VectorIndex
 
 BuildVectors = Callable[[Rows, Vectors], VectorIndex]
 BuildTexts = Callable[[Rows, Sequence[str]], LexicalIndex]
@@ -38,6 +42,7 @@ class JournalContract:
         talk = journal.open("en")
         journal.record(talk, "  Where is my parcel? 📦\n", self.reply("On its way.", "A7"))
         journal.record(talk, "退款多久到账？", self.reply("三天。", language="zh"))
+        journal.record(talk, "快递", replace(self.reply("订单号？", "A8", "zh"), asks="order_number"))
         assert journal.conversation(talk) == Conversation(
             talk,
             (
@@ -45,6 +50,8 @@ class JournalContract:
                 Turn(Role.AGENT, "On its way.", "A7"),
                 Turn(Role.USER, "退款多久到账？"),
                 Turn(Role.AGENT, "三天。", None),
+                Turn(Role.USER, "快递"),
+                Turn(Role.AGENT, "订单号？", "A8", "order_number"),
             ),
             "zh",
         )
@@ -66,7 +73,7 @@ class JournalContract:
         for text in texts:
             journal.record(talk, text, self.reply("ok"))
         kept = [turn.text for turn in journal.conversation(talk).turns if turn.role is Role.USER]
-        assert kept == [*texts[:-1], "half a pair ?"]
+        assert kept == [*texts[:-2], "a␀b", "half a pair ?"]  # which no database refuses
 
     def test_feedback_can_be_changed_and_taken_back(self, journal: Journal) -> None:
         number = journal.record(journal.open(), "question", self.reply("answer"))
@@ -78,6 +85,21 @@ class JournalContract:
         assert [journal.hand_over(talk, Reason.UNSURE) for talk in talks] == [1, 2, 3]
         assert journal.hand_over(talks[1], Reason.ASKED_FOR_PERSON) == 2
 
+    def test_exchanges_come_back_with_their_replies(self, journal: Journal) -> None:
+        talk, other = journal.open(), journal.open()
+        pair = QAPair("p1", "退款多久？", "", "A1", "zh")
+        decision = Decision(Action.CLARIFY, 0.5, Reason.AMBIGUOUS, (Candidate(pair, 0.75, 2.5, confidence=0.5),))
+        cited = Citation("p1", "A1", "退款多久？", "faq.csv")
+        reply = Reply("Which?", decision, "zh", None, (cited,), ("One?", "Two?"), {"total": 8.5})
+        reply = replace(
+            reply, asks="order_number", mood=Mood.ANGRY, offers_person=True, also=("A2",), version="v2"
+        )
+        number = journal.record(talk, "refund", reply)
+        journal.record(other, "something else", self.reply("yes"))
+        (kept,) = journal.exchanges(talk)
+        assert (kept.text, kept.reply, kept.number) == ("refund", reply, number)
+        assert kept.time is not None and kept.time.utcoffset() == timedelta(0)
+
     def test_what_does_not_exist_is_the_callers_mistake(self, journal: Journal) -> None:
         for call in (
             lambda: journal.record("nothing", "question", self.reply("answer")),
@@ -88,6 +110,112 @@ class JournalContract:
                 call()
         with pytest.raises(UserError, match="knows no exchange 99"):
             journal.feedback(99, liked=True)
+
+
+class DeskContract:
+    """What every Desk keeps. A subclass gives the fixture `desk_and_journal`, which share what they keep."""
+
+    @pytest.fixture
+    def journal(self, desk_and_journal: tuple[Desk, Journal]) -> Journal:
+        return desk_and_journal[1]
+
+    @pytest.fixture
+    def desk(self, desk_and_journal: tuple[Desk, Journal]) -> Desk:
+        return desk_and_journal[0]
+
+    @staticmethod
+    def waiting(journal: Journal, *texts: str) -> list[str]:
+        """Conversations that were handed over, one for each text, in this order."""
+        talks = []
+        for text in texts:
+            talk = journal.open("en")
+            journal.record(talk, text, JournalContract.reply("A person will come."))
+            journal.hand_over(talk, Reason.UNSURE)
+            talks.append(talk)
+        return talks
+
+    def test_cases_wait_in_the_order_in_which_they_came(self, desk: Desk, journal: Journal) -> None:
+        first, second = self.waiting(journal, "one", "二")
+        assert [(c.conversation_id, c.place, c.agent, c.last, c.reason) for c in desk.cases()] == [
+            (first, 1, None, "one", Reason.UNSURE),
+            (second, 2, None, "二", Reason.UNSURE),
+        ]
+        assert desk.case(second) == desk.cases()[1]
+        assert desk.case(journal.open()) is None
+
+    def test_a_claimed_case_leaves_the_queue_and_belongs_to_one_agent(self, desk: Desk, journal: Journal) -> None:
+        first, second = self.waiting(journal, "one", "two")
+        assert (claimed := desk.claim(first, "Anna")).agent == "Anna" and claimed.place == 0
+        assert desk.claim(first, "Anna") == claimed
+        with pytest.raises(Taken, match="Anna has this conversation"):
+            desk.claim(first, "Bo")
+        for forbidden in (desk.release, lambda talk, agent: desk.close(talk, Outcome.RESOLVED, agent)):
+            with pytest.raises(Taken):
+                forbidden(first, "Bo")
+        assert [(c.agent, c.place) for c in desk.cases()] == [("Anna", 0), (None, 1)]
+        assert journal.hand_over(second, Reason.UNSURE) == 1
+
+    def test_a_released_case_has_its_place_again(self, desk: Desk, journal: Journal) -> None:
+        first, _ = self.waiting(journal, "one", "two")
+        desk.claim(first, "Anna")
+        desk.release(first, "Anna")
+        assert [(c.agent, c.place) for c in desk.cases()] == [(None, 1), (None, 2)]
+        assert desk.claim(first, "Bo").agent == "Bo"
+
+    def test_a_closed_case_is_gone_and_may_come_again_at_the_end(self, desk: Desk, journal: Journal) -> None:
+        first, second, third = self.waiting(journal, "one", "two", "three")
+        desk.claim(first, "Anna")
+        desk.close(first, Outcome.HANDED_BACK, "Anna")
+        desk.close(second, Outcome.WITHDRAWN)
+        assert [c.conversation_id for c in desk.cases()] == [third]
+        journal.hand_over(first, Reason.ASKED_FOR_PERSON)
+        assert [(c.conversation_id, c.agent) for c in desk.cases()] == [(third, None), (first, None)]
+
+    def test_a_customer_may_give_up_whoever_has_the_case(self, desk: Desk, journal: Journal) -> None:
+        (talk,) = self.waiting(journal, "one")
+        desk.claim(talk, "Anna")
+        desk.close(talk, Outcome.WITHDRAWN)
+        assert desk.cases() == []
+
+    def test_what_people_write_is_kept_in_order(self, desk: Desk, journal: Journal) -> None:
+        (talk,) = self.waiting(journal, "parcel?")
+        said = [desk.say(talk, Author.AGENT, "你好 <b>", "Anna"), desk.say(talk, Author.CUSTOMER, "still there?")]
+        assert desk.messages(talk) == said
+        assert [(m.author, m.text, m.name) for m in said] == [
+            (Author.AGENT, "你好 <b>", "Anna"),
+            (Author.CUSTOMER, "still there?", ""),
+        ]
+        assert said[0].time.utcoffset() == timedelta(0)
+        found = desk.case(talk)
+        assert found is not None and found.last == "still there?"
+
+    def test_the_latest_contact_counts(self, desk: Desk, journal: Journal) -> None:
+        (talk,) = self.waiting(journal, "one")
+        for contact in ("a@example.com", "b@example.com"):
+            desk.leave_contact(talk, contact)
+        found = desk.case(talk)
+        assert found is not None and found.contact == "b@example.com"
+
+    def test_how_long_it_takes_is_known_once_somebody_came(self, desk: Desk, journal: Journal) -> None:
+        (talk,) = self.waiting(journal, "one")
+        assert desk.usual_wait() is None
+        desk.claim(talk, "Anna")
+        wait = desk.usual_wait()
+        assert wait is not None and 0 <= wait <= 60
+
+    def test_nothing_can_be_done_where_nobody_waits(self, desk: Desk, journal: Journal) -> None:
+        talk = journal.open()
+        for call in (
+            lambda: desk.claim(talk, "Anna"),
+            lambda: desk.release(talk, "Anna"),
+            lambda: desk.close(talk, Outcome.RESOLVED, "Anna"),
+            lambda: desk.leave_contact(talk, "a@example.com"),
+            lambda: desk.claim("nothing", "Anna"),
+        ):
+            with pytest.raises(UserError, match="waits for nobody"):
+                call()
+        with pytest.raises(UserError, match="knows no conversation"):
+            desk.say("nothing", Author.CUSTOMER, "hello")
 
 
 class VectorIndexContract:
@@ -318,6 +446,61 @@ class EncoderContract:
         before = encoder.fingerprint
         encoder.encode(self.TEXTS)
         assert encoder.fingerprint == before != other.fingerprint
+
+
+class ConnectorContract:
+    """What every Connector keeps. A subclass gives the fixture `connector`, with RECORDS by `order_number`."""
+
+    RECORDS = (
+        {"number": "KW-1", "status": "Dispatched", "note": "已发货 <b>&amp;</b>"},
+        {"number": "KW-2", "status": "Packing", "note": ""},
+    )
+    HOSTILE = (
+        "KW-3",
+        "",
+        "'",
+        "KW-1' OR '1'='1",
+        "KW-1'; DROP TABLE orders; --",
+        "%",
+        "_W-1",
+        ":order_number",
+        "{order_number}",
+        "{{ found }}",
+        "${HOME}",
+        "KW-1\n",
+        "../KW-1",
+        "..",
+        ".",
+        "KW-1/../KW-2",
+        "KW-1?x=1",
+        "KW-1#",
+        "@169.254.169.254/",
+        "x" * 10_000,
+        "订单",
+        "\x00",
+        "half a pair \ud800",
+    )
+
+    def test_a_record_is_found_by_its_value_with_text_in_every_field(self, connector: Connector) -> None:
+        for record in self.RECORDS:
+            found = connector.find({"order_number": record["number"]})
+            assert found is not None
+            assert {name: found[name] for name in ("status", "note")} == {
+                name: record[name] for name in ("status", "note")
+            }
+
+    @pytest.mark.parametrize("value", HOSTILE)
+    def test_whatever_else_is_given_finds_nothing_and_harms_nothing(
+        self, connector: Connector, value: str
+    ) -> None:
+        assert connector.find({"order_number": value}) is None
+        assert connector.find({"order_number": "KW-1"}) is not None
+
+    def test_many_ask_at_once(self, connector: Connector) -> None:
+        numbers = [record["number"] for record in self.RECORDS] * 20
+        with ThreadPoolExecutor(16) as pool:
+            found = list(pool.map(lambda number: connector.find({"order_number": number}), numbers))
+        assert [one and one["status"] for one in found] == ["Dispatched", "Packing"] * 20
 
 
 class RerankerContract:

@@ -3,16 +3,20 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import numpy as np
 
 from chatbot.decide import EVIDENCE, SIGNS, Calibration, Confidence
+from chatbot.desk import Author, Case, Message, Outcome
 from chatbot.domain import (
     Action,
     Candidate,
     Citation,
     Conversation,
     Decision,
+    Exchange,
+    Mood,
     QAPair,
     Reason,
     Reply,
@@ -22,7 +26,9 @@ from chatbot.domain import (
     Turn,
     Vectors,
 )
-from chatbot.errors import UserError
+from chatbot.errors import Taken, Unavailable, UserError
+
+NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
 
 class FakeJournal:
@@ -30,22 +36,23 @@ class FakeJournal:
 
     def __init__(self) -> None:
         self.languages: dict[str, str | None] = {}
-        self.exchanges: list[tuple[str, str, Reply]] = []  # conversation, text, reply; number = position + 1
+        self.kept: list[tuple[str, str, Reply]] = []  # conversation, text, reply; number = position + 1
         self.thumbs: list[tuple[int, bool | None, str]] = []
         self.queue: list[tuple[str, Reason]] = []
+        self.agents: dict[str, str] = {}  # who claimed a conversation of the queue
 
-    def open(self, language: str | None = None) -> str:
+    def open(self, language: str | None = None, customer: str | None = None, secret: str | None = None) -> str:
         conversation_id = f"conversation-{len(self.languages) + 1}"
         self.languages[conversation_id] = language
         return conversation_id
 
     def record(self, conversation_id: str, text: str, reply: Reply) -> int:
         self._check(conversation_id)
-        self.exchanges.append((conversation_id, text.encode("utf-8", "replace").decode(), reply))
-        return len(self.exchanges)
+        self.kept.append((conversation_id, text.encode("utf-8", "replace").decode().replace("\0", "␀"), reply))
+        return len(self.kept)
 
     def feedback(self, exchange_id: int, liked: bool | None, comment: str = "") -> None:
-        if not 1 <= exchange_id <= len(self.exchanges):
+        if not 1 <= exchange_id <= len(self.kept):
             raise UserError(f"The journal knows no exchange {exchange_id}.")
         self.thumbs.append((exchange_id, liked, comment))
 
@@ -53,22 +60,122 @@ class FakeJournal:
         self._check(conversation_id)
         if conversation_id not in dict(self.queue):
             self.queue.append((conversation_id, reason))
-        return [waiting for waiting, _ in self.queue].index(conversation_id) + 1
+        waiting = [talk for talk, _ in self.queue if talk not in self.agents]
+        return waiting.index(conversation_id) + 1
 
     def conversation(self, conversation_id: str) -> Conversation:
         self._check(conversation_id)
-        said = [(text, reply) for talk, text, reply in self.exchanges if talk == conversation_id]
+        said = [(text, reply) for talk, text, reply in self.kept if talk == conversation_id]
         turns = [
             turn
             for text, reply in said
-            for turn in (Turn(Role.USER, text), Turn(Role.AGENT, reply.text, reply.answer_id))
+            for turn in (Turn(Role.USER, text), Turn(Role.AGENT, reply.text, reply.answer_id, reply.asks))
         ]
         language = said[-1][1].language if said else self.languages[conversation_id]
         return Conversation(conversation_id, tuple(turns), language)
 
+    def exchanges(self, conversation_id: str) -> list[Exchange]:
+        self._check(conversation_id)
+        return [
+            Exchange(text, reply, number, NOON)
+            for number, (talk, text, reply) in enumerate(self.kept, 1)
+            if talk == conversation_id
+        ]
+
     def _check(self, conversation_id: str) -> None:
         if conversation_id not in self.languages:
             raise UserError(f"The journal knows no conversation {conversation_id!r}.")
+
+
+class FakeDesk:
+    """A Desk in memory, over the queue of a FakeJournal; every message is written at noon, and every wait is one
+    minute."""
+
+    def __init__(self, journal: FakeJournal) -> None:
+        self.journal = journal
+        self.agents = journal.agents
+        self.contacts: dict[str, str] = {}
+        self.closed: list[tuple[str, Outcome]] = []
+        self.written: list[tuple[str, Message]] = []
+        self.claims = 0
+
+    def cases(self) -> list[Case]:
+        waiting = [talk for talk, _ in self.journal.queue if talk not in self.agents]
+        return [
+            Case(
+                talk,
+                reason,
+                NOON,
+                waiting.index(talk) + 1 if talk in waiting else 0,
+                self.agents.get(talk),
+                self.contacts.get(talk, ""),
+                self.journal.languages[talk],
+                self._last(talk),
+            )
+            for talk, reason in self.journal.queue
+        ]
+
+    def case(self, conversation_id: str) -> Case | None:
+        return next((case for case in self.cases() if case.conversation_id == conversation_id), None)
+
+    def claim(self, conversation_id: str, agent: str) -> Case:
+        self._mine(conversation_id, agent)
+        self.claims += conversation_id not in self.agents
+        self.agents[conversation_id] = agent
+        return self._mine(conversation_id, agent)
+
+    def release(self, conversation_id: str, agent: str) -> None:
+        self._mine(conversation_id, agent)
+        self.agents.pop(conversation_id, None)
+
+    def close(self, conversation_id: str, outcome: Outcome, agent: str = "") -> None:
+        case = self._mine(conversation_id, None if outcome is Outcome.WITHDRAWN else agent)
+        self.agents.pop(conversation_id, None)
+        self.journal.queue.remove((conversation_id, case.reason))
+        self.closed.append((conversation_id, outcome))
+
+    def say(self, conversation_id: str, author: Author, text: str, name: str = "") -> Message:
+        self.journal.conversation(conversation_id)
+        message = Message(author, text, NOON, name)
+        self.written.append((conversation_id, message))
+        return message
+
+    def leave_contact(self, conversation_id: str, contact: str) -> None:
+        self._mine(conversation_id, None)
+        self.contacts[conversation_id] = contact
+
+    def messages(self, conversation_id: str) -> list[Message]:
+        return [message for talk, message in self.written if talk == conversation_id]
+
+    def usual_wait(self) -> float | None:
+        return 60.0 if self.claims else None
+
+    def _last(self, conversation_id: str) -> str:
+        written = [m.text for m in self.messages(conversation_id) if m.author is Author.CUSTOMER]
+        return [*(exchange.text for exchange in self.journal.exchanges(conversation_id)), *written][-1]
+
+    def _mine(self, conversation_id: str, agent: str | None) -> Case:
+        case = self.case(conversation_id)
+        if case is None:
+            raise UserError(f"conversation {conversation_id!r} waits for nobody")
+        if agent is not None and case.agent not in (None, agent):
+            raise Taken(f"{case.agent} has this conversation already")
+        return case
+
+
+class FakeConnector:
+    """A Connector over a dictionary, whose key is the first value; None for a record breaks the line."""
+
+    def __init__(self, records: Mapping[str, Mapping[str, str] | None]) -> None:
+        self.records = records
+        self.asked: list[dict[str, str]] = []
+
+    def find(self, values: Mapping[str, str]) -> Mapping[str, str] | None:
+        self.asked.append(dict(values))
+        (key, *_) = values.values()
+        if key in self.records and self.records[key] is None:
+            raise Unavailable("the fake was told to fail")
+        return self.records.get(key)
 
 
 class FakeResponder:
@@ -120,6 +227,15 @@ class RecordingResponder:
         self.asked.append((conversation, text))
         unsure = Reply("A person will be with you.", Decision(Action.HAND_OVER, 0.0, Reason.UNSURE), "en")
         return self.replies.get(text, unsure)
+
+
+class FakeMoodReader:
+    """A MoodReader: "grr" or 气 is angry, "oh dear" or 怕 is worried."""
+
+    def of(self, text: str) -> Mood:
+        if "grr" in text or "气" in text:
+            return Mood.ANGRY
+        return Mood.WORRIED if "oh dear" in text or "怕" in text else Mood.CALM
 
 
 class ExactIndex:

@@ -1,11 +1,13 @@
 """Templates: what they render, and what a mistake in one is told when a bot is built."""
 
+import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from chatbot.answer import Templates
+from chatbot.answer import Part, Templates
 from chatbot.errors import TemplateError
 from tests.fakes import pair
 
@@ -161,3 +163,205 @@ class TestCheck:
             TemplateError, match=r"^\[en.answers.order_status\] is a template for an answer that no pair"
         ):
             templates.check([REFUND])
+
+
+LOOKED_UP = r"""
+[slots]
+phone = "555"
+[ask.order_number]
+pattern = '(?:KW[- ]?|^)(\d{4})[- ]?(\d{4})'
+value = 'KW-\1\2'
+checksum = "luhn"
+[ask.ticket]
+pattern = 'T\d+'
+[connectors.orders]
+kind = "sql"
+url = "sqlite:///orders.sqlite"
+query = "SELECT status FROM orders WHERE number = :order_number"
+[connectors.prices]
+kind = "csv"
+file = "prices.csv"
+key = { code = "ticket" }
+timeout_seconds = 1
+[connectors.repairs]
+kind = "http"
+url = "https://repairs.example/{ticket}"
+fields = { state = "repair.state" }
+headers = { Authorization = "Bearer ${TOKEN}" }
+[en]
+text = "{% if first %}Hi! {% endif %}{{ answer }}"
+[en.ask.order_number]
+prompt = "Your order number?"
+again = "That is none. Call {{ phone }}."
+mistyped = "One digit is wrong."
+[en.ask.ticket]
+prompt = "Your ticket?"
+again = "That is none."
+[en.answers.order_status]
+connector = "orders"
+text = "{{ answer }} {{ order_number }} is {{ found.status }}."
+missing = "{{ answer }} There is no {{ order_number }}."
+failed = "{{ answer }} Call {{ phone }}."
+[en.answers.refund]
+asking = "{{ prompt }}"
+text = "{{ answer }} ({{ ticket }}, {{ order_number }})"
+"""
+
+
+class TestLookedUp:
+    @pytest.fixture
+    def templates(self, tmp_path: Path) -> Templates:
+        path = tmp_path / "templates.toml"
+        path.write_text(LOOKED_UP, "utf-8")
+        return Templates.load(path)
+
+    def test_a_built_bot_keeps_all_of_it(self, templates: Templates) -> None:
+        stored = json.loads(json.dumps(templates.as_toml_values()))
+        assert Templates.parse(stored, "templates.json") == templates
+        assert templates.ask["order_number"].anywhere
+        assert not templates.ask["ticket"].anywhere
+        assert templates.only({"refund"}).connectors == templates.connectors
+        templates.check([ORDER, REFUND])
+
+    def test_an_answer_needs_what_its_template_and_its_connector_name(self, templates: Templates) -> None:
+        assert [slot.name for slot in templates.needs(ORDER)] == ["order_number"]
+        assert [slot.name for slot in templates.needs(REFUND)] == ["order_number", "ticket"]
+        assert templates.needs(pair("Hm?", "other")) == ()
+        assert Templates().needs(ORDER) == ()
+
+    def test_each_part_is_said_in_its_own_words(self, templates: Templates) -> None:
+        given = {"order_number": "KW-10000016"}
+        said = {
+            part: templates.render(ORDER, part=part, slots={**given, "prompt": "?"}, found={"status": "Paid"})
+            for part in Part
+        }
+        assert said == {
+            Part.TEXT: f"{ORDER.answer} KW-10000016 is Paid.",
+            Part.ASKING: f"{ORDER.answer}\n?",
+            Part.MISSING: f"{ORDER.answer} There is no KW-10000016.",
+            Part.FAILED: f"{ORDER.answer} Call 555.",
+        }
+        assert templates.prompt(ORDER, "order_number") == "Your order number?"
+        assert templates.again(ORDER, "order_number") == "That is none. Call 555."
+        assert templates.again(ORDER, "order_number", mistyped=True) == "One digit is wrong."
+        assert templates.again(REFUND, "ticket", mistyped=True) == "That is none."
+
+    @pytest.mark.parametrize("value", ["{{ 7 * 7 }}", "{% raise %}", "{{ phone }}", "</b>\n'"])
+    def test_values_and_fields_are_data_never_templates(self, templates: Templates, value: str) -> None:
+        said = templates.render(ORDER, slots={"order_number": value}, found={"status": value})
+        assert said == f"{ORDER.answer} {value} is {value}."
+
+    @pytest.mark.parametrize("name", ["items", "keys", "count", "Order state", "状态"])
+    def test_a_field_may_have_any_name(self, templates: Templates, name: str) -> None:
+        own = replace(
+            templates.of_answer["en", "order_status"],
+            texts={Part.TEXT: f"{{{{ answer }}}}{{{{ found['{name}'] }}}}"},
+        )
+        whole = replace(templates, of_answer={("en", "order_status"): own})
+        assert whole.render(ORDER, found={name: "7"}) == f"{ORDER.answer}7"
+
+    def test_a_record_without_the_field_does_not_render(self, templates: Templates) -> None:
+        with pytest.raises(TemplateError, match="has no attribute 'status'"):
+            templates.render(ORDER, slots={"order_number": "KW-1"}, found={"state": "Paid"})
+
+    @pytest.mark.parametrize(
+        ("old", "new", "message"),
+        [
+            (
+                'failed = "{{ answer }} Call',
+                'failed = "Call',
+                "`failed` of answer 'order_status' leaves the stored",
+            ),
+            (
+                'missing = "{{ answer }} There',
+                'missing = "There',
+                "`missing` of answer 'order_status' leaves the sto",
+            ),
+            ('asking = "{{ prompt }}"', 'asking = "{{ answer }}"', "`asking` of answer 'refund' asks for nothing"),
+            ("is {{ found.status }}", "is {{ fuond.status }}", "'fuond' is undefined"),
+            ("Call {{ phone }}.", "Call {{ fax }}.", "'fax' is undefined"),
+            (
+                '[en.ask.ticket]\nprompt = "Your ticket?"\nagain = "That is none."\n',
+                "",
+                "add [en.ask.ticket] with",
+            ),
+        ],
+    )
+    def test_every_part_is_checked_when_a_bot_is_built(
+        self, tmp_path: Path, old: str, new: str, message: str
+    ) -> None:
+        path = tmp_path / "t.toml"
+        assert old in LOOKED_UP
+        path.write_text(LOOKED_UP.replace(old, new), "utf-8")
+        with pytest.raises(TemplateError) as caught:
+            Templates.load(path).check([ORDER, REFUND])
+        assert message in str(caught.value)
+
+    @pytest.mark.parametrize(
+        ("old", "new", "message"),
+        [
+            (r"'T\d+'", r"'T(\d+'", "ask.ticket: Value error, pattern and value do not make a regular expression"),
+            (r"'T\d+'", r"'T)(\d'", "ask.ticket: Value error, pattern and value do not make"),
+            (r"'T\d+'", r"'(?:T\d+)?'", "ask.ticket: Value error, the pattern fits nothing at all"),
+            (r"'KW-\1\2'", r"'KW-\3'", "ask.order_number: Value error, pattern and value do not make"),
+            ('"luhn"', '"crc"', "ask.order_number.checksum: Input should be 'luhn', 'mod11_10' or 'mod97_10'"),
+            ("[ask.ticket]", "[ask.phone]", "ask.phone: the name is a slot with a default as well"),
+            ("[ask.ticket]", "[ask.found]", "ask.found: a slot's name is made of letters"),
+            ("[ask.ticket]", "[ask.my-ticket]", "ask.my-ticket: a slot's name is made of letters"),
+            (
+                'kind = "csv"',
+                'kind = "xml"',
+                "connectors.prices: Input tag 'xml' found using 'kind' does not match",
+            ),
+            ("file = ", "path = ", "connectors.prices.csv.file: Field required"),
+            (
+                "timeout_seconds = 1",
+                "timeout_seconds = 0",
+                "connectors.prices.csv.timeout_seconds: Input should be gr",
+            ),
+            (
+                "timeout_seconds = 1",
+                "timeout_seconds = inf",
+                "connectors.prices.csv.timeout_seconds: Input should be",
+            ),
+            ('{ code = "ticket" }', "{}", "connectors.prices.csv.key: Dictionary should have at least 1 item"),
+            ('{ code = "ticket" }', '{ code = "toket" }', "connectors.prices: it needs 'toket', which is no slot"),
+            ("= :order_number", "= '1'", "connectors.orders.sql.query: Value error, a query names the value"),
+            ("SELECT status FROM", "DELETE FROM", "connectors.orders.sql.query: Value error, a query begins with"),
+            ("https://", "file://", "connectors.repairs.http.url: Value error, an address begins with http"),
+            (
+                "repairs.example/",
+                "{ticket}.example/",
+                "connectors.repairs.http.url: Value error, a slot's value may",
+            ),
+            (
+                "example/{ticket}",
+                "example/",
+                "connectors.repairs.http.url: Value error, an address names the value",
+            ),
+            (
+                '{ state = "repair.state" }',
+                "{}",
+                "connectors.repairs.http.fields: Dictionary should have at least",
+            ),
+            ("[en.ask.ticket]", "[en.ask.tocket]", "en.ask.tocket: it is no slot under [ask]"),
+            ('again = "That is none."\n', "", "en.ask.ticket.again: Field required"),
+            ('connector = "orders"', 'connector = "order"', "en.answers.order_status.connector: 'order' is none"),
+            ('connector = "orders"\n', "", "en.answers.order_status: Value error, connector, missing and failed"),
+            (
+                'failed = "{{ answer }} Call {{ phone }}."\n',
+                "",
+                "en.answers.order_status: Value error, connector, mis",
+            ),
+        ],
+    )
+    def test_what_cannot_be_read_is_named_with_its_place(
+        self, tmp_path: Path, old: str, new: str, message: str
+    ) -> None:
+        path = tmp_path / "t.toml"
+        assert old in LOOKED_UP
+        path.write_text(LOOKED_UP.replace(old, new), "utf-8")
+        with pytest.raises(TemplateError) as caught:
+            Templates.load(path)
+        assert str(caught.value).startswith(f"{path}, {message}")
+        assert "\n" not in str(caught.value)

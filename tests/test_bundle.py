@@ -16,6 +16,7 @@ import pytest
 
 from chatbot import bundle
 from chatbot.errors import BotError, Unavailable
+from chatbot.manifest import Manifest, digest
 
 WRITER = """
 import sys
@@ -31,7 +32,7 @@ for number in range(int(sys.argv[2]), int(sys.argv[3])):
 """
 
 
-def write(folder: Path, number: int, keep: int = 3) -> bundle.Manifest:
+def write(folder: Path, number: int, keep: int = 3) -> Manifest:
     with bundle.writing(folder, keep) as draft:
         (draft.path / "model").mkdir()
         (draft.path / "pairs.jsonl").write_text(f"问题 {number}\n", encoding="utf-8")
@@ -185,6 +186,32 @@ def test_a_shortened_or_missing_file_is_named(bot: Path) -> None:
         bundle.load(bot)
 
 
+def test_a_rollback_passes_over_versions_that_are_damaged_too(tmp_path: Path) -> None:
+    """An edit's version shares files with the one before, and their damage with them."""
+    folder = tmp_path / "bot"
+    first, second = write(folder, 1), write(folder, 2)
+    third = write(folder, 3)
+    (folder / "versions" / second.version / "model" / "weights").write_bytes(b"")
+    assert bundle.rollback(folder).version == first.version
+    (folder / "manifest.json").write_text("{", "utf-8")
+    (folder / "versions" / third.version / "pairs.jsonl").unlink()
+    assert bundle.rollback(folder).version == first.version
+    (folder / "versions" / first.version / "pairs.jsonl").unlink()
+    with pytest.raises(BotError, match=rf"no version before the one in use, {first.version}.*Build it with"):
+        bundle.rollback(folder)
+    (folder / "manifest.json").write_text("{", "utf-8")
+    with pytest.raises(BotError, match=rf"{first.version}/pairs.jsonl is missing. Build it with"):
+        bundle.rollback(folder)
+
+
+def test_a_version_comes_after_those_before_where_the_clock_is_set_back(tmp_path: Path) -> None:
+    (tmp_path / "pairs.jsonl").write_text("", "utf-8")
+    files = {"pairs.jsonl": tmp_path / "pairs.jsonl"}
+    made = Manifest.of(files, {}, "29991231T235959.999999Z-0123456789ab")
+    assert made.version.startswith("30000101T000000.000000Z-")
+    assert Manifest.of(files, {}, "20200101T000000.000000Z-0123456789ab").version < made.version
+
+
 def test_a_damaged_bot_names_rollback_only_where_there_is_an_earlier_version(bot: Path) -> None:
     (bundle.load(bot)[0] / "pairs.jsonl").write_text("x")
     with pytest.raises(BotError, match="damaged") as error:
@@ -203,7 +230,7 @@ def test_a_manifest_that_points_outside_is_refused(bot: Path, name: str) -> None
     fields = json.loads((bot / "manifest.json").read_bytes())
     fields["files"][name] = {"sha256": "0" * 64, "bytes": 1}
     date = fields["version"].partition("-")[0]
-    fields["version"] = f"{date}-{bundle._digest({**fields, 'version': date})}"
+    fields["version"] = f"{date}-{digest({**fields, 'version': date})}"
     (bot / "manifest.json").write_text(json.dumps(fields))
     with pytest.raises(BotError, match="lies outside the bot"):
         bundle.load(bot)

@@ -67,3 +67,12 @@ class TestFile:
         (tmp_path / "c.safetensors").write_bytes(b"nothing")
         with pytest.raises(BotError, match=r"c\.safetensors cannot be read"):
             AnswerClassifier.load(tmp_path / "c.safetensors", ["A"])
+
+
+def test_a_disk_without_room_is_an_error_of_the_file_system(tmp_path: Path) -> None:
+    """And not one of the library that writes the file, which nobody translates."""
+    vectors = np.eye(2, dtype=np.float32)
+    classifier = AnswerClassifier.fit(vectors[[0, 0, 1, 1]], ["a", "a", "b", "b"], seed=7)
+    assert classifier is not None
+    with pytest.raises(OSError, match="No such file"):
+        classifier.save(tmp_path / "missing" / "classifier.safetensors")

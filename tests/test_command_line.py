@@ -60,6 +60,12 @@ class TestUsage:
             "doctor",
             "versions",
             "rollback",
+            "journal",
+            "accounts",
+            "keys",
+            "backup",
+            "restore",
+            "settings",
         ):
             assert f"\n    {command} " in text
 
@@ -117,6 +123,10 @@ class TestMistakes:
             ),
             (["ask", "--index", "thesis", "where?"], "chatbot: thesis/manifest.json is missing"),
             (["serve", "--index", "bot"], NO_BOT),
+            (
+                ["serve", "--index", "bot", "--dialogues", "gone.jsonl"],
+                "chatbot: gone.jsonl: there is no such file or folder",
+            ),
             (["versions", "--index", "bot"], NO_BOT),
             (["add", "--index", "bot", "--pairs", "pairs.csv"], NO_BOT),
             (["remove", "--index", "bot", "--answer", "pay"], NO_BOT),

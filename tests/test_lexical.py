@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chatbot.domain import Rows, Scores
-from chatbot.lexical import SMALL, Bm25Index, words
+from chatbot.lexical import SMALL, Bm25Index, spans, words
 from chatbot.postings import GROUP, Postings, TailTexts
 from tests.contracts import BuildTexts, LexicalIndexContract
 from tests.fakes import SharedWords
@@ -100,6 +100,28 @@ def found(index: Bm25Index, question: str, k: int) -> list[tuple[float, int]]:
 )
 def test_words(text: str, expected: list[str]) -> None:
     assert words(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Order A-17?? 我要退货", ["Order", "A-17", "??", "我要", "退货"]),
+        ("don't pay €5.99_", ["don't", "pay", "€", "5.99", "_"]),
+        ("退换货：iPhone怎么办", ["退换货", "：", "iPhone", "怎么办"]),
+        ("🤷🏽‍♂️ café", ["🤷🏽‍♂️", "café"]),
+        (" \n", []),
+    ],
+)
+def test_words_as_a_reader_sees_them(text: str, expected: list[str]) -> None:
+    assert [text[start:end] for start, end in spans(text)] == expected
+
+
+@given(st.text())
+def test_all_but_white_space_belongs_to_one_word(text: str) -> None:
+    found = spans(text)
+    assert found == sorted(found)
+    assert all(start < end for start, end in found)
+    assert "".join(text[start:end] for start, end in found) == "".join(text.split())
 
 
 def test_the_score_is_bm25_over_what_the_question_could_reach() -> None:

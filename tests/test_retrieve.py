@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 from chatbot.decide import Calibration, evidence
-from chatbot.domain import Candidate, QAPair, Reranker
+from chatbot.domain import Candidate, QAPair
+from chatbot.protocols import Reranker
 from chatbot.rank import Budget, Found
 from chatbot.retrieve import Retriever, form
 from chatbot.settings import Retrieve
@@ -243,6 +244,44 @@ class TestReranking:
         assert (clear.judge, unclear.judge) == (early, level)
         assert {question for question, _ in reranker.read} == {"hello"}
 
+    def test_what_cannot_overtake_the_first_is_not_read(self) -> None:
+        level = calibration({"similarity": 1, "relevance": 0.1})
+        for most, read in ((5.1, {"refund when", "where is my parcel"}), (4.9, {"where is my parcel"})):
+            reranker = FakeReranker()  # similarities 1 and 0.5: relevance may bring 0.1 · most
+            (found,) = line(
+                PARCEL, REFUND, reranker=reranker, level=replace(level, relevances=(0.0, most))
+            ).retrieve(["parcel"])
+            assert {text for _, text in reranker.read} == read
+            assert [c.pair for c in found.candidates] == [PARCEL, REFUND]
+
+    @pytest.mark.parametrize(
+        ("weight", "relevances", "thresholds", "is_read"),
+        [
+            (1.0, (-1.0, 1.0), (0.99, 0.99), False),  # sigmoid of -1 and of 1: a person, either way
+            (1.0, (-1.0, 6.0), (0.99, 0.99), True),  # sigmoid of 6 would answer
+            (1.0, (-1.0, 1.0), (0.99, 0.7), True),  # sigmoid of 1 would ask back
+            (0.0, (-1.0, 6.0), (0.99, 0.4), True),  # the whole calibration asks back, the early one would not
+        ],
+    )
+    def test_what_reading_cannot_change_is_not_read(
+        self, weight: float, relevances: tuple[float, float], thresholds: tuple[float, float], is_read: bool
+    ) -> None:
+        answer, clarify = thresholds
+        early = calibration({"similarity": 1}, answer_threshold=1.1, clarify_threshold=1.1)
+        level = calibration({"similarity": 1}, {"relevance": weight}, 0.0, answer_threshold=answer)
+        alone = replace(level.alone, clarify_threshold=clarify)
+        level = replace(level, alone=alone, early=early, relevances=relevances)
+        reranker = FakeReranker()
+        (found,) = line(PARCEL, REFUND, reranker=reranker, level=level).retrieve(["parcel"])
+        assert (bool(reranker.read), found.judge is level) == (is_read, is_read)
+
+    def test_an_early_judge_who_prefers_another_answer_decides_nothing(self) -> None:
+        early = calibration({"similarity": -1}, answer_threshold=1.1, clarify_threshold=1.1)
+        level = calibration({"similarity": 1}, answer_threshold=1.1, clarify_threshold=1.1)
+        level = replace(level, early=early, relevances=(-1.0, 1.0))
+        (found,) = line(PARCEL, REFUND, reranker=FakeReranker(), level=level).retrieve(["parcel"])
+        assert found.judge is level
+
     def test_what_there_is_no_time_to_read_is_judged_early(self) -> None:
         early = calibration({"similarity": 1}, answer_threshold=1.1, clarify_threshold=1.1)
         reranker = FakeReranker()
@@ -381,6 +420,31 @@ class TestChanges:
         assert ask(retriever, "parcel") == ()
         retriever.add([REFUND])
         assert questions(ask(retriever, "parcel")) == [REFUND.question]
+
+    def test_an_answer_that_goes_and_comes_has_its_new_text_and_its_questions_their_vectors(self) -> None:
+        retriever = line(PARCEL, LATE, REFUND)
+        assert ask(retriever, "parcel")[0].answer_similarity == pytest.approx(1)
+        retriever.encoder = FakeEncoder(("no", "such", "words"))  # whatever is read now is (0, 0, 0, 1)
+        changed = [replace(pair, answer="ask us") for pair in (PARCEL, LATE)]
+        assert retriever.change([PARCEL.id, LATE.id], changed) == 2
+        retriever.encoder = FakeEncoder(WORDS)
+        first = ask(retriever, "parcel")[0]
+        assert first.pair == changed[0]
+        assert [first.similarity, first.centroid] == pytest.approx([1, 1])
+        assert first.answer_similarity == pytest.approx(math.sqrt(1 / 2))
+
+    def test_a_question_that_moves_is_never_missing_and_never_there_twice(self) -> None:
+        moved = replace(LATE, answer_id="A2", answer=REFUND.answer, id="moved")
+        retriever = line(PARCEL, LATE, REFUND)
+        assert retriever.change([LATE.id], [moved]) == 1
+        assert [p.id for p in retriever.table.pairs.values()] == [PARCEL.id, REFUND.id, "moved"]
+        assert [c.pair.answer_id for c in ask(retriever, "parcel late")] == ["A1", "A2"]
+        assert retriever.change([], []) == 0
+
+    def test_the_only_answer_can_be_reworded(self) -> None:
+        retriever = line(PARCEL)
+        retriever.change([PARCEL.id], [replace(PARCEL, answer="refund it")])
+        assert ask(retriever, "refund")[0].answer_similarity == pytest.approx(1)
 
     def test_questions_are_answered_while_pairs_come_and_go(self) -> None:
         retriever = line(PARCEL, REFUND)

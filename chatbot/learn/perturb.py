@@ -17,9 +17,10 @@ from typing import Any
 
 from pypinyin import lazy_pinyin
 
-from chatbot.domain import Action, HeldOutDialogue, Responder, Role
+from chatbot.domain import Action, HeldOutDialogue, Role
 from chatbot.learn.evaluate import Prediction, evaluate, measures
 from chatbot.learn.noise import has_chinese, homophone, other_script, slip
+from chatbot.protocols import Responder
 
 MOST_TURNS = 300  # of each language, drawn by chance
 LEAST_TURNS = 20  # that a right answer is known for, before a kind's drop is held against a limit

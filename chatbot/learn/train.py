@@ -22,15 +22,16 @@ from typing import Protocol
 
 import numpy as np
 
-from chatbot.domain import Encoder, HeldOutDialogue, Match, QAPair, Reranker, Vectors
+from chatbot.domain import HeldOutDialogue, Match, QAPair, Vectors
 from chatbot.learn.calibrate import PRIOR, Sample, calibrate
 from chatbot.learn.contrastive import TrainableEncoder, tune_encoder
-from chatbot.learn.early import early
+from chatbot.learn.early import with_early
 from chatbot.learn.folds import Split, heard, samples, split
 from chatbot.learn.loop import Watch
 from chatbot.learn.matching import compare, fit, from_pairs
 from chatbot.learn.mine import labelled, matched_lists, paired, ranked_lists
 from chatbot.learn.relevance import TrainableReranker, tune_reranker
+from chatbot.protocols import Encoder, Reranker
 from chatbot.retrieve import Retriever, form
 from chatbot.settings import Decide, Encode, Settings
 
@@ -121,8 +122,8 @@ class Learnt:
 
     def calibrated(self, settings: Decide) -> Retriever:
         calibration = calibrate(self.samples, settings, self.heard)
-        first = early(calibration, self.samples, settings, self.heard)
-        self.retriever.calibration = replace(calibration, matching=self.matching, early=first)
+        whole = with_early(calibration, self.samples, settings, self.heard)
+        self.retriever.calibration = replace(whole, matching=self.matching)
         return self.retriever
 
 

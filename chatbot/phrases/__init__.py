@@ -33,6 +33,15 @@ class Phrases:
     replies: Mapping[str, str]
     refusal: tuple[re.Pattern[str], ...] = ()
     only_refusal: tuple[re.Pattern[str], ...] = ()
+    angry: tuple[str, ...] = ()
+    worried: tuple[str, ...] = ()
+    question: re.Pattern[str] = re.compile("")
+    next_question: re.Pattern[str] = re.compile("$.")
+
+    @property
+    def gap(self) -> str:
+        """What stands between two sentences of the bot: a space, but none behind a Chinese full stop."""
+        return "" if self.replies["clarify"].endswith("？") else " "
 
     def asks_for_person(self, text: str) -> bool:
         """Whether the message does, or one of its sentences, or what stands behind a sentence's last comma."""
@@ -75,6 +84,10 @@ def load(language: str) -> Phrases:
         replies=values["replies"],
         refusal=_compiled(values["refusal"]),
         only_refusal=_compiled(values["only_refusal"]),
+        angry=tuple(values["angry"]),
+        worried=tuple(values["worried"]),
+        question=re.compile(values["question"]),
+        next_question=re.compile(values["next_question"], re.IGNORECASE),
     )
 
 

@@ -18,6 +18,7 @@ class Words:
     welcome: str
     invitation: str
     placeholder: str
+    writing: str
     person: str
     person_phrase: str  # what the person button asks the bot
     new: str
@@ -25,11 +26,22 @@ class Words:
     failed: str
     more: str  # {count} characters of a long message that are not shown
     place: str  # {place} in the queue for a person
+    wait: str  # {minutes}
+    claimed: str  # {agent} has the conversation
+    contact: str
+    contact_left: str  # {contact}
+    give_up: str
+    asks_why: str
+    reasons_why: tuple[str, str, str]  # an answer did not help
+    other_reason: str
+    thanks: str
     sure: str
     fairly_sure: str
     not_sure: str
     cited: str  # {question}
     suggested: str
+    related: str
+    examples: str
     why: str
     trust: str
     promised: str  # {language}, {risk}, {number} of held-out questions
@@ -55,18 +67,30 @@ ENGLISH = Words(
     welcome="How can we help?",
     invitation="Ask in your own words. Every answer is one that we have given before.",
     placeholder="Type your question…",
+    writing="The assistant is writing…",
     person="Talk to a person",
     person_phrase="I would like to talk to a person",
     new="New conversation",
     empty="Please type your question first.",
     failed="Sorry, something went wrong on our side. Please try again, or talk to a person.",
     more="… and {count} more characters",
-    place="You are number {place} in the queue.",
+    place="A person was asked. You are number {place} in the queue.",
+    wait="It usually takes {minutes} min.",
+    claimed="{agent} is with you now. The assistant is quiet meanwhile.",
+    contact="E-mail or phone, should you have to leave",
+    contact_left="We will reach you at {contact}.",
+    give_up="I do not want to wait",
+    asks_why="What was wrong with the answer?",
+    reasons_why=("Wrong", "Incomplete", "Not what I asked"),
+    other_reason="Something else…",
+    thanks="Thank you. We will look at it.",
     sure="Sure",
     fairly_sure="Fairly sure",
     not_sure="Not sure",
     cited="Answered before: “{question}”",
     suggested="Did you mean",
+    related="Others also asked",
+    examples="For example",
     why="How this answer was chosen",
     trust="How far its confidence can be trusted",
     promised="{language}: of the answers given, at most {risk} wrong: promised, on {number} held-out questions.",
@@ -95,9 +119,12 @@ ENGLISH = Words(
         Reason.REFUSED: "Customer and best answer differ in what is wanted.",
         Reason.UNSURE: "No stored answer seems to fit.",
         Reason.ASKED_FOR_PERSON: "The customer asked for a person.",
+        Reason.UPSET: "The customer is upset and should not be asked back again.",
         Reason.SMALL_TALK: "It is small talk.",
         Reason.NO_QUESTION: "There is no question in it that can be read.",
         Reason.TOO_LONG: "The message is too long.",
+        Reason.VALUE_GIVEN: "The customer gave what the answer had asked for.",
+        Reason.NO_VALUE: "What the answer had asked for is not in the message.",
     },
 )
 
@@ -106,18 +133,30 @@ CHINESE = Words(
     welcome="您好，有什么可以帮您？",
     invitation="用您自己的话提问即可。每个回答都来自我们以往的答复。",
     placeholder="请输入您的问题…",
+    writing="智能助手正在输入……",
     person="转人工客服",
     person_phrase="我要转人工客服",
     new="新对话",
     empty="请先输入您的问题。",
     failed="抱歉，我们这边出了点问题。请再试一次，或转人工客服。",
     more="……还有 {count} 个字符",
-    place="您当前排在第 {place} 位。",
+    place="已为您转接人工客服，您当前排在第 {place} 位。",
+    wait="通常需要等待 {minutes} 分钟。",
+    claimed="{agent} 正在为您服务，智能助手暂不回复。",
+    contact="如需离开，请留下电话或邮箱",
+    contact_left="我们会通过 {contact} 联系您。",
+    give_up="不再等待",
+    asks_why="这个回答哪里不对？",
+    reasons_why=("答错了", "不完整", "答非所问"),
+    other_reason="其他原因……",
+    thanks="谢谢，我们会查看。",
     sure="确定",
     fairly_sure="比较确定",
     not_sure="不太确定",
     cited="曾回答过：“{question}”",
     suggested="您是不是想问",
+    related="其他顾客还问了",
+    examples="例如",
     why="这个回答是怎么选出来的",
     trust="它的置信度有多可信",
     promised="{language}：给出的回答中最多有 {risk} 是错的：由 {number} 个留出的问题保证。",
@@ -146,9 +185,12 @@ CHINESE = Words(
         Reason.REFUSED: "顾客想要的与最佳答案所讲的正好相反。",
         Reason.UNSURE: "没有合适的已有答案。",
         Reason.ASKED_FOR_PERSON: "顾客要求转人工。",
+        Reason.UPSET: "顾客生气或着急，不宜再反问。",
         Reason.SMALL_TALK: "这是闲聊。",
         Reason.NO_QUESTION: "消息中没有可以理解的问题。",
         Reason.TOO_LONG: "消息太长。",
+        Reason.VALUE_GIVEN: "顾客提供了该答案所需的信息。",
+        Reason.NO_VALUE: "消息中没有该答案所需的信息。",
     },
 )
 

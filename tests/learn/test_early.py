@@ -6,10 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from chatbot.decide import EVIDENCE, Calibration, signs
+from chatbot.decide import EVIDENCE, Calibration, settled, signs
 from chatbot.domain import Action
 from chatbot.learn.calibrate import Sample, calibrate
-from chatbot.learn.early import CHANGED, NEVER, beyond, early
+from chatbot.learn.early import CHANGED, NEVER, beyond, with_early
 from chatbot.settings import Decide
 from tests.learn.test_calibrate import RELEVANCE, drawn
 
@@ -36,7 +36,7 @@ class TestEarly:
         otherwise, answered = [], []
         for seed in range(3):
             fitted = calibrate(samples := drawn(400, seed, relevance=relevance), SETTINGS)
-            first = early(fitted, samples, SETTINGS)
+            first = with_early(fitted, samples, SETTINGS).early
             for sample in drawn(400, seed + 100, relevance=relevance):
                 before = None if first is None else outcome(unread(sample), first)
                 answered.append(before is not None and before[0] is Action.ANSWER)
@@ -48,46 +48,70 @@ class TestEarly:
         shares = []
         for relevance in (0.1, 5.0):
             fitted = calibrate(samples := drawn(600, 3, relevance=relevance), SETTINGS)
-            first = early(fitted, samples, SETTINGS)
+            first = with_early(fitted, samples, SETTINGS).early
             early_ones = [first is not None and outcome(unread(s), first)[0] is Action.ANSWER for s in samples]
             shares.append(np.mean(early_ones))
         assert shares[0] > shares[1] + 0.1
 
     def test_it_answers_nothing_that_it_would_not_by_itself(self) -> None:
         fitted = calibrate(samples := drawn(400, 1, relevance=0.1), SETTINGS)
-        first, alone = early(fitted, samples, SETTINGS), calibrate([unread(s) for s in samples], SETTINGS)
+        first, alone = (
+            with_early(fitted, samples, SETTINGS).early,
+            calibrate([unread(s) for s in samples], SETTINGS),
+        )
         assert first is not None and first.alone.answer_threshold >= alone.alone.answer_threshold
 
     def test_each_kind_of_message_has_its_own_thresholds(self) -> None:
         alone, later = drawn(400, 1), [replace(sample, later=True) for sample in drawn(50, 2)]
         fitted = calibrate(alone, SETTINGS, later)
-        first = early(fitted, alone, SETTINGS, later)
+        first = with_early(fitted, alone, SETTINGS, later).early
         assert first is not None and first.alone.answer_threshold < 1
         assert first.later.answer_threshold == NEVER  # 50 are too few
 
+    def test_what_cannot_overtake_or_change_the_decision_need_not_be_read(self) -> None:
+        """Fresh samples whose relevances are all within the range: the same first answer, the same action."""
+        checked = 0
+        for seed, relevance in ((1, 0.3), (2, 1.0)):
+            whole = with_early(
+                calibrate(samples := drawn(400, seed, relevance=relevance), SETTINGS), samples, SETTINGS
+            )
+            assert whole.relevances is not None
+            least, most = whole.relevances
+            for sample in drawn(400, seed + 100, relevance=relevance):
+                clipped = sample.evidence.copy()
+                clipped[:, RELEVANCE] = np.clip(clipped[:, RELEVANCE], least, most)
+                order = np.argsort(-whole.score(unread(sample).evidence), kind="stable")
+                action = settled(unread(sample).evidence[order], whole, sample.later)
+                if action is not None:
+                    first = clipped[order[:1], RELEVANCE]
+                    clipped[:, RELEVANCE] = first  # the only one to be read stands in for the others
+                    assert outcome(replace(sample, evidence=clipped), whole) == (action, int(order[0]))
+                    checked += 1
+        assert checked > 50
+
     def test_it_travels_with_its_calibration(self) -> None:
         fitted = calibrate(samples := drawn(400, 1), SETTINGS)
-        whole = replace(fitted, early=early(fitted, samples, SETTINGS))
-        assert whole.early is not None
+        whole = with_early(fitted, samples, SETTINGS)
+        assert whole.early is not None and whole.relevances is not None
         assert Calibration.from_json(json.loads(json.dumps(whole.as_json()))) == whole
 
     def test_too_few_questions_decide_nothing(self) -> None:
         fitted = calibrate(samples := drawn(90, 1), SETTINGS)
-        assert early(fitted, samples, SETTINGS) is None
+        assert with_early(fitted, samples, SETTINGS) is fitted
 
     def test_a_guarantee_holds_for_what_was_read(self) -> None:
         settings = SETTINGS.model_copy(update={"risk": 0.2})
         fitted = calibrate(samples := drawn(400, 1), settings)
-        assert early(fitted, samples, settings) is None
+        assert with_early(fitted, samples, settings) is fitted
 
     def test_where_no_cross_encoder_has_read_there_is_nothing_to_save(self) -> None:
         samples = [unread(sample) for sample in drawn(400, 1)]
-        assert early(calibrate(samples, SETTINGS), samples, SETTINGS) is None
+        assert with_early(fitted := calibrate(samples, SETTINGS), samples, SETTINGS) is fitted
 
     def test_no_samples(self) -> None:
         empty = Sample(np.zeros((0, len(EVIDENCE))), (), False)
         for samples in ([], [empty]):
-            assert early(calibrate(samples, SETTINGS), samples, SETTINGS) is None
+            assert with_early(fitted := calibrate(samples, SETTINGS), samples, SETTINGS) is fitted
 
 
 class TestBeyond:

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from chatbot.domain import Match, QAPair, Reranker
+from chatbot.domain import Match, QAPair
 from chatbot.learn.matching import BATCH, compare, evaluate_matches, fit, from_pairs
+from chatbot.protocols import Reranker
 from chatbot.retrieve import Retriever
 from chatbot.settings import Retrieve
 from tests.fakes import ExactIndex, FakeEncoder, FakeReranker, SharedWords, calibration, pair

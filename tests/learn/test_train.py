@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from chatbot.domain import Encoder, HeldOutDialogue, HeldOutTurn, Match, QAPair, Role, Vectors
+from chatbot.domain import HeldOutDialogue, HeldOutTurn, Match, QAPair, Role, Vectors
 from chatbot.encode import SentenceEncoder
 from chatbot.learn.calibrate import PRIOR, SURE
 from chatbot.learn.contrastive import embed, info_nce
 from chatbot.learn.train import Keep, TunableEncoder, calibrate_untrained, train
+from chatbot.protocols import Encoder
 from chatbot.retrieve import Retriever
 from chatbot.settings import Settings
 from chatbot.workshop import LanguageWorkshop

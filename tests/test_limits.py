@@ -1,0 +1,25 @@
+"""Mistakes in the service's limits are said with the variable that they are in and with the way out."""
+
+import pytest
+
+from chatbot.errors import SettingsError
+from chatbot.serve.limits import Limits, Meter
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("MESSAGES", "many", "__MESSAGES: Value error, write a number and a time, such as 120/minute"),
+        ("WORKERS", "0", "__WORKERS: Input should be greater than or equal to 1"),
+        ("COLOUR", "1", "__COLOUR is no setting; behind CHATBOT_SERVE__ there are REQUESTS, MESSAGES, "),
+        ("COUNTS", "nowhere://", "__COUNTS cannot be used: unknown storage scheme : nowhere://"),
+    ],
+)
+def test_a_mistake_is_named(name: str, value: str, said: str) -> None:
+    with pytest.raises(SettingsError, match=f"^CHATBOT_SERVE{said}"):
+        Meter(Limits.load({f"CHATBOT_SERVE__{name}": value}))
+
+
+def test_what_is_set_is_taken_and_nothing_else() -> None:
+    limits = Limits.load({"CHATBOT_SERVE__WORKERS": "3", "CHATBOT_SERVE__MESSAGES": "2/hour", "HOME": "/"})
+    assert (limits.workers, limits.messages, limits.requests) == (3, "2/hour", "1200/minute")
