@@ -32,6 +32,7 @@ from chatbot.ui.stubless import gr
 
 logger = logging.getLogger(__name__)
 
+AWAKE = 0.5  # seconds between two looks at whether a signal has come
 NO_UPLOADS, UPLOADS = "1kb", "10mb"  # the most that one file may hold
 FONTS = ("system-ui", "PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", "sans-serif")
 
@@ -75,9 +76,11 @@ class Site:
     ended: Callable[[], None] = lambda: None
 
     def wait(self) -> None:
-        """Until the server ends, or until this is interrupted, which ends it."""
+        """Until the server ends, or until this is interrupted, which ends it. A signal may come to any thread, and
+        Python looks at it in the main one, which has to be awake for that now and then."""
         try:
-            self.thread.join()
+            while self.thread.is_alive():
+                self.thread.join(AWAKE)
         finally:
             self.close()
 
