@@ -23,6 +23,7 @@ from httpx2 import Response
 from starlette.types import Message, Receive, Send
 from starlette.types import Scope as Scope_
 
+from benchmarks.running import free_port
 from chatbot.access import Role, Scope
 from chatbot.domain import Conversation, Reply
 from chatbot.errors import Busy
@@ -566,6 +567,43 @@ class TestOnce:
             assert gone == {"conversations": 1, "exchanges": 1, "idempotency": 1}
             assert retention.holdings(bank).rows["idempotency"] == 0
 
+    def test_so_is_that_of_a_client_of_openais(self, tmp_path: Path) -> None:
+        with serving(tmp_path, ("shop", "bank")) as api:
+            begun = api.client.post("/v1/conversations?bot=bank", json={}).json()
+            asked = {
+                "model": "bank",
+                "messages": [{"role": "user", "content": "a"}],
+                "metadata": {"conversation": begun["id"], "token": begun["token"]},
+            }
+            headers = {"Idempotency-Key": "k"}
+            first, second = (api.client.post("/v1/chat/completions", json=asked, headers=headers) for _ in "12")
+            assert (second.status_code, second.json()) == (200, first.json())
+            bank = api.service.bots["bank"].journal.database
+            gone = retention.delete(
+                bank, retention.of_conversation(begun["id"]), noted("Lee", Deed.CONVERSATIONS_DELETED)
+            )
+            assert gone["idempotency"] == 1
+            for bot in api.service.bots.values():
+                assert retention.holdings(bot.journal.database).rows["idempotency"] == 0
+
+    def test_whoever_has_no_right_or_asks_too_often_costs_no_write(self, tmp_path: Path) -> None:
+        with serving(tmp_path, limits=Limits(requests="1/minute")) as api:
+            database, written = api.service.bots["shop"].journal.database, list[str]()
+            sql.event.listen(
+                database.engine, "before_cursor_execute", lambda *told: written.append(told[2].split()[0])
+            )
+            headers = {"Idempotency-Key": "k", "Authorization": "Bearer ck_nobody's"}
+            assert kind(api.client.post("/v1/publish", json={}, headers=headers)) == (401, "unauthorized")
+            assert api.client.get("/v1/models").status_code == 200
+            del headers["Authorization"]
+            told = api.client.post("/v1/conversations", json={}, headers=headers)
+            assert kind(told) == (429, "too-many") and int(told.headers["retry-after"]) > 0
+            assert not {"INSERT", "UPDATE", "DELETE"} & {*written}
+            key = api.key(Scope.CHAT) | {"Idempotency-Key": "k"}
+            written.clear()
+            assert api.client.post("/v1/conversations", json={}, headers=key).status_code == 201
+            assert written.count("INSERT") >= 2  # of the replay, and of the conversation
+
     def test_personal_data_is_remembered_by_its_placeholder(self, api: Serving) -> None:
         talk, token = api.begin()
         agent = api.key(Scope.DESK)
@@ -688,6 +726,11 @@ class TestLimits:
             assert begun == [201, 201, 429]
             robot = api.client.post("/v1/conversations", json={}, headers=api.key(Scope.CHAT))
             assert robot.status_code == 201
+
+    def test_a_store_that_cannot_be_reached_is_told_and_not_passed_over(self, tmp_path: Path) -> None:
+        with serving(tmp_path) as api:
+            object.__setattr__(api.service, "meter", Meter(Limits(counts=f"redis://127.0.0.1:{free_port()}")))
+            assert kind(api.client.post("/v1/conversations", json={})) == (503, "unavailable")
 
     def test_completions_are_messages_too(self, tmp_path: Path) -> None:
         with serving(tmp_path, limits=Limits(messages="1/minute")) as api:

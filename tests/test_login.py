@@ -174,6 +174,21 @@ class TestWhoGetsIn:
             assert here.get("/desk/config").json()["username"] == "Anna"
         database.close()
 
+    def test_pages_that_are_open_are_so_to_no_page_of_another_site(self, tmp_path: Path) -> None:
+        database = Database.connect(tmp_path / "empty.sqlite")
+        with opened(SqlAccounts(database), local=True) as client:
+            for headers in (FOREIGN, {"sec-fetch-site": "same-site"}, {"origin": "https://evil.example"}):
+                for page in ("/desk", "/workshop"):
+                    join = f"{page}/gradio_api/queue/join"
+                    assert client.post(join, json={"no": "event"}, headers=headers).status_code == 403
+                    with pytest.raises(WebSocketDisconnect) as closed:
+                        client.websocket_connect(f"{page}/talk", headers=headers).__enter__()
+                    assert closed.value.code == 4403
+            for headers in (OWN, {"origin": str(client.base_url).rstrip("/")}, {}):
+                told = client.post("/desk/gradio_api/queue/join", json={"no": "event"}, headers=headers)
+                assert told.status_code == 422  # by Gradio
+        database.close()
+
     def test_without_the_gate_gradio_lets_nobody_in(self) -> None:
         assert entered(HTTPConnection({"type": "http", "headers": []})) is None
 

@@ -29,7 +29,7 @@ from chatbot.serve import (
     widget,
 )
 from chatbot.serve.bodies import Bounded
-from chatbot.serve.door import is_good
+from chatbot.serve.door import known
 from chatbot.serve.replays import Replayed
 from chatbot.serve.service import Service
 
@@ -76,7 +76,7 @@ def application(service: Service) -> FastAPI:
 def around(app: ASGIApp, service: Service) -> ASGIApp:
     """The application, and what stands around it."""
     replays = {name: SqlReplays(bot.journal.database) for name, bot in service.bots.items()}
-    replayed = Replayed(app, replays, _masking(service), partial(is_good, service))
+    replayed = Replayed(app, replays, _masking(service), partial(known, service))
     return Bounded(replayed, service.limits, _most(service))
 
 

@@ -23,7 +23,7 @@ from chatbot.desk import Message as Written
 from chatbot.domain import Exchange, Role, Turn
 from chatbot.serve import service
 from chatbot.serve.conversations import EVENTS, PAUSE, PIECE, answer
-from chatbot.serve.door import Here, digest, new_token, own, reached
+from chatbot.serve.door import Here, concerning, digest, new_token, own, reached
 from chatbot.serve.problems import Problem, unknown
 from chatbot.serve.wire import LONGEST, Speaker, messages
 
@@ -137,7 +137,7 @@ async def complete(request: Request, response: Response, at: Here, asked: Comple
         conversation, entry = await ours.admission.worked(done)
     else:
         shown = replace(at, token=token or at.token)
-        conversation = (await run_in_threadpool(own, request, shown, named)).id
+        conversation = (await run_in_threadpool(own, request, shown, concerning(request, named))).id
         with ours.turns.of(conversation):
             entry = await ours.admission.worked(lambda: answer(at.bot, conversation, text))
     if isinstance(entry, Exchange) and entry.reply is not None:

@@ -33,10 +33,20 @@ class OwnPagesOnly:
             await self.app(scope, receive, send)
 
     def _is_foreign(self, scope: Scope) -> bool:
-        if scope["type"] == "http" and scope["method"] in READING:
-            return False
         connection = HTTPConnection(scope)
-        return not self.cookies.isdisjoint(connection.cookies) and not from_own_page(connection)
+        shows = not self.cookies.isdisjoint(connection.cookies)
+        return shows and changes(connection) and not from_own_page(connection)
+
+
+def changes(connection: HTTPConnection) -> bool:
+    """Whether it may do more than read."""
+    return connection.scope["type"] != "http" or connection.scope["method"] not in READING
+
+
+def from_another_site(connection: HTTPConnection) -> bool:
+    """Whether a browser says that a page of another origin sent it; a program says nothing of that."""
+    headers = connection.headers
+    return ("sec-fetch-site" in headers or "origin" in headers) and not from_own_page(connection)
 
 
 def from_own_page(connection: HTTPConnection) -> bool:

@@ -14,6 +14,7 @@ from typing import Annotated
 
 from fastapi import Depends, Path, Query, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi.security.utils import get_authorization_scheme_param
 
 from chatbot.access import ANYBODY, Caller, Scope
 from chatbot.serve import service
@@ -28,6 +29,15 @@ LONGEST = 200  # characters of what may be shown
 
 _bearer = HTTPBearer(auto_error=False, description="A key, a customer's session, or a conversation's token.")
 Shown = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Who calls. `who` is whom the meter counts, `shown` what was shown."""
+
+    caller: Caller
+    who: str
+    shown: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,23 +69,34 @@ def _known_query(request: Request) -> None:
             )
 
 
+def known(ours: service.Service, request: Request) -> Known:
+    """Who calls, looked up and counted once for a request, whoever asks. Raises a Problem for what was shown and
+    is not valid, Busy for one request too many."""
+    found: Known | None = getattr(request.state, "known", None)
+    if found is None:
+        scheme, text = get_authorization_scheme_param(request.headers.get("authorization"))
+        text = text if scheme.lower() == "bearer" else ""
+        caller = _caller(ours, text)
+        found = request.state.known = Known(caller, _who(caller, request), text)
+        ours.meter.count("requests", found.who)
+    return found
+
+
 def at(
     request: Request,
-    shown: Shown,
+    _shown: Shown,
     bot: Annotated[str | None, Query(description="Which one; the first that the caller may reach.")] = None,
 ) -> At:
-    """Raises a Problem for what was shown and is not valid, and for a bot that the caller may not reach."""
+    """Raises what `known` does, and a Problem for a bot that the caller may not reach."""
     ours = service.of(request)
-    text = "" if shown is None else shown.credentials
-    caller = _caller(ours, text)
-    who = _who(caller, request)
-    ours.meter.count("requests", who)
+    mine = known(ours, request)
+    caller = mine.caller
     _known_query(request)
     first = next((name for name in ours.bots if caller.bots is None or name in caller.bots), "")
     found = reached(ours, caller, first if bot is None else bot)
     if (logged := REQUEST.get()) is not None:
         logged.bot = found.name
-    return At(caller, found, who, text if text.startswith(TOKEN) else "")
+    return At(caller, found, mine.who, mine.shown if mine.shown.startswith(TOKEN) else "")
 
 
 def reached(ours: service.Service, caller: Caller, name: str) -> Served:
@@ -113,7 +134,16 @@ class Own:
         return self.at.bot
 
 
-def own(request: Request, standing: Here, conversation: Annotated[str, Path(max_length=64)]) -> Own:
+def concerning(request: Request, conversation: Annotated[str, Path(max_length=64)]) -> str:
+    """The conversation that a request is about: what is kept of the request goes with it."""
+    request.state.conversation = conversation
+    return conversation
+
+
+ConversationId = Annotated[str, Depends(concerning)]
+
+
+def own(request: Request, standing: Here, conversation: ConversationId) -> Own:
     """Raises a Problem, the same for one that does not exist and one that is not the caller's. Who may read those
     of others does not speak in them."""
     guard = standing.bot.journal.guard(conversation)
@@ -127,15 +157,6 @@ def own(request: Request, standing: Here, conversation: Annotated[str, Path(max_
 
 
 Mine = Annotated[Own, Depends(own)]
-
-
-def is_good(ours: service.Service, authorization: str) -> bool:
-    """Whether what was shown still opens anything; a conversation's token, or nothing, does as long as it is."""
-    text = authorization.partition(" ")[2]
-    try:
-        return _caller(ours, text) is not None
-    except Problem:
-        return False
 
 
 def _caller(ours: service.Service, text: str) -> Caller:

@@ -12,13 +12,13 @@ from collections.abc import Callable, Mapping
 from typing import Annotated, Self
 
 from limits import RateLimitItem, parse
-from limits.errors import ConfigurationError
+from limits.errors import ConfigurationError, StorageError
 from limits.storage import MemoryStorage, storage_from_string
 from limits.strategies import MovingWindowRateLimiter
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from starlette.datastructures import Address
 
-from chatbot.errors import Busy, SettingsError
+from chatbot.errors import Busy, SettingsError, Unavailable
 from chatbot.settings import SERVICE
 
 MEGABYTE = 2**20
@@ -82,19 +82,23 @@ class Meter:
             kind: parse(getattr(limits, kind)) for kind in ("requests", "messages", "conversations", "sign_ins")
         }
         try:
-            self._storage = storage_from_string(limits.counts)
+            self._storage = storage_from_string(limits.counts, wrap_exceptions=True)
         except ConfigurationError as cause:
             raise SettingsError(f"{SERVICE}COUNTS cannot be used: {cause} (found {limits.counts!r})") from cause
         self._limiter = MovingWindowRateLimiter(self._storage)
         self._clock, self._latest = clock, clock()
 
     def count(self, kind: str, who: str) -> None:
-        """Raises Busy where that is one too many."""
+        """Raises Busy where that is one too many, Unavailable where the store cannot be reached."""
         rate = self._rates[kind]
         self._begin_anew_where_the_clock_was_set_back()
-        if not self._limiter.hit(rate, kind, who):
+        try:
+            if self._limiter.hit(rate, kind, who):
+                return
             again = self._limiter.get_window_stats(rate, kind, who).reset_time - time.time()
-            raise Busy(f"No more than {rate} {kind.replace('_', ' ')} are allowed.", again)
+        except StorageError as cause:
+            raise Unavailable(f"what {SERVICE}COUNTS names cannot be reached: {cause}") from cause
+        raise Busy(f"No more than {rate} {kind.replace('_', ' ')} are allowed.", again)
 
     def _begin_anew_where_the_clock_was_set_back(self) -> None:
         """What was counted would lie in the future, and count until then."""

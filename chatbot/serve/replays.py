@@ -4,22 +4,23 @@ In: requests with that header. Out: the first answer again, for a day, to whoeve
 same key; a Problem where the same key comes with another request, or while the first is still under way. Not kept
 are refusals (4xx, 5xx), after which the same key may come again, and answers with a secret (`no-store`). Of a
 stream its last event is kept, which holds all of it, also where the caller left before that; and of personal data
-a placeholder. It stands around the application, so that no route has to know.
+a placeholder. It stands around the application, so that no route has to know; who calls, and how often, is asked
+before anything is looked up.
 """
 
 import hashlib
 import json
 import logging
-import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 import anyio
 from fastapi.concurrency import run_in_threadpool
-from starlette.datastructures import QueryParams
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from chatbot.errors import Unavailable, trace
+from chatbot.errors import Busy, Unavailable, trace
 from chatbot.journal import Replay, SqlReplays
 from chatbot.serve import problems
 from chatbot.serve.problems import Problem
@@ -35,17 +36,17 @@ KEPT = (b"content-type", b"content-disposition")  # headers that are answered ag
 class Replayed:
     """An ASGI application before which such requests wait. `replays` are those of each bot, the first one's where
     a request names none, beside the conversations they go with; `masked` takes personal data out of a text,
-    `is_good` tells whether what was shown still opens anything."""
+    `let_in` raises what `door.known` does."""
 
     def __init__(
         self,
         app: ASGIApp,
         replays: Mapping[str, SqlReplays],
         masked: Callable[[str], str],
-        is_good: Callable[[str], bool],
+        let_in: Callable[[Request], object],
         under: str = "/v1/",
     ) -> None:
-        self.app, self.replays, self.masked, self.is_good, self.under = app, replays, masked, is_good, under
+        self.app, self.replays, self.masked, self.let_in, self.under = app, replays, masked, let_in, under
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] not in METHODS or not scope["path"].startswith(self.under):
@@ -56,8 +57,8 @@ class Replayed:
             return await self.app(scope, receive, send)
         try:
             await self._once(key.decode("latin-1"), headers, scope, receive, send)
-        except Problem as problem:
-            await problems.response(problem)(scope, receive, send)
+        except (Problem, Busy) as problem:
+            await problems.response(problems.of(problem))(scope, receive, send)
         except Unavailable as failure:
             logger.error("A replay could not be looked up:\n%s", trace(failure))
             await problems.response(problems.of(failure))(scope, receive, send)
@@ -69,21 +70,20 @@ class Replayed:
             raise Problem(
                 422, "invalid", f"Idempotency-Key: let it be 1 to {LONGEST} characters that can be printed."
             )
+        request = Request(scope)
+        await run_in_threadpool(self.let_in, request)
         body = await _read(receive)
         caller = _digest(headers.get(b"authorization", b""))
-        request = _digest(
+        asked = _digest(
             b"\n".join((scope["method"].encode(), scope["path"].encode(), scope["query_string"], body))
         )
-        replays = self._of(scope)
-        kept = await run_in_threadpool(replays.begin, caller, key, request)
+        replays = self.replays.get(_bot(request, body)) or next(iter(self.replays.values()))
+        kept = await run_in_threadpool(replays.begin, caller, key, asked)
         if kept is not None:
-            if kept.request != request:
+            if kept.request != asked:
                 raise Problem(422, "key-reused", "Idempotency-Key: it came with another request before.")
             if kept.status is None:
                 raise Problem(409, "under-way", "The same request is being worked on.", {"Retry-After": "1"})
-            shown = headers.get(b"authorization", b"").decode("latin-1")
-            if not await run_in_threadpool(self.is_good, shown):  # revoked meanwhile: the door says so
-                return await self.app(scope, _again(body), send)
             return await _answer(kept.status, kept.headers, kept.body.encode(), send)
         answered = _Answer(send)
         try:
@@ -91,18 +91,15 @@ class Replayed:
         finally:
             try:
                 if answered.may_be_kept:
-                    replay = Replay(request, answered.status, answered.headers, self._kept(bytes(answered.body)))
-                    await run_in_threadpool(replays.finish, caller, key, replay, _conversation(scope["path"]))
+                    replay = Replay(asked, answered.status, answered.headers, self._kept(bytes(answered.body)))
+                    about = getattr(request.state, "conversation", None)
+                    await run_in_threadpool(replays.finish, caller, key, replay, about)
                 else:
                     await run_in_threadpool(replays.forget, caller, key)
             except Unavailable as failure:  # what was done stays done, and is told
                 logger.error("A replay could not be kept:\n%s", trace(failure))
             await answered.end()
         return None
-
-    def _of(self, scope: Scope) -> SqlReplays:
-        named = QueryParams(scope["query_string"]).get("bot", "")
-        return self.replays.get(named) or next(iter(self.replays.values()))
 
     def _kept(self, body: bytes) -> str:
         """An answer's text, or a stream's last event, without personal data."""
@@ -191,9 +188,13 @@ def _digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def _conversation(path: str) -> str | None:
-    found = re.search(r"/(?:conversations|hand-overs)/([^/]+)", path)
-    return None if found is None else found[1]
+def _bot(request: Request, body: bytes) -> str:
+    """As the query names it; in the body, where it is a client of OpenAI's."""
+    if not request.url.path.endswith("/chat/completions"):
+        return request.query_params.get("bot", "")
+    with suppress(ValueError, AttributeError):
+        return str(json.loads(body).get("model"))
+    return ""
 
 
 def _everywhere(value: Any, change: Callable[[str], str]) -> Any:
