@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from chatbot.decide import Calibration
 from chatbot.domain import QAPair
 from chatbot.edit import LiveBot, Published
-from chatbot.errors import ChatbotError, Unavailable, UserError
+from chatbot.errors import ChatbotError, Unrecorded, UserError
 from chatbot.insight.changes import Changes, Plan, seen
 from chatbot.journal.edits import Edit, Kind, SqlEdits
 
@@ -126,7 +126,7 @@ class Editor:
             try:
                 self.edits.record(edit, _CHANGES.dump_python(changes, mode="json"))
             except ChatbotError as cause:
-                raise Unavailable(f"{version} is live, but who made it could not be kept: {cause}") from cause
+                raise Unrecorded(f"{version} is live, but who made it could not be kept: {cause}") from cause
             return version
 
 

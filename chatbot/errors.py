@@ -9,7 +9,9 @@
     │   ├── Taken                 a conversation that another agent has
     │   ├── Refused               a customer's token that opens no session
     │   └── BotError              a built bot that is missing, damaged, or made by other models than configured
+    │       └── Changed           a built bot that another process has changed meanwhile
     └── Unavailable               a store or file system that failed under us; the same call may work later
+        ├── Unrecorded            what was asked for is done, but not who asked for it
         └── Busy                  more is asked than can be answered; the call works after some `seconds`
 
 A message says what happened, the value that was found, and what to do about it. An error of a library is
@@ -64,6 +66,10 @@ class Refused(UserError):
 
 class Unavailable(ChatbotError):
     """A database or file system that failed under us."""
+
+
+class Unrecorded(Unavailable):
+    """Something that was done, and whose record failed: not to be done again; its message says what was done."""
 
 
 class Busy(Unavailable):

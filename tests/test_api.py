@@ -359,6 +359,16 @@ class TestPairs:
         assert [(one["version"], one["in_use"]) for one in listed][3:] == [("v4", True), ("v5", False)]
         assert kind(api.client.post("/v1/versions/v9/rollback", json={}, headers=key)) == (404, "unknown")
 
+    def test_what_is_live_but_has_no_record_is_not_to_be_sent_again(self, api: Serving) -> None:
+        key = api.key(Scope.READ_PAIRS, Scope.WRITE_PAIRS)
+        with api.service.bots["shop"].journal.database.engine.begin() as connection:
+            connection.exec_driver_sql("DROP TABLE edits")
+        reworded = api.client.put("/v1/answers/A2", json={"answer": "By cheque.", "language": "en"}, headers=key)
+        assert kind(reworded) == (500, "unrecorded") and "Do not send it again" in reworded.json()["detail"]
+        assert "retry-after" not in reworded.headers
+        live = api.client.get("/v1/pairs", params={"answer_id": "A2"}, headers=key).json()["items"]
+        assert "By cheque." in [one["answer"] for one in live]
+
     def test_a_publication_is_whole_or_not_at_all(self, api: Serving) -> None:
         key = api.key(Scope.READ_PAIRS, Scope.WRITE_PAIRS)
         good = {"question": "Do you ship abroad?", "answer_id": "A3", "answer": "Yes.", "language": "en"}

@@ -6,7 +6,7 @@ import pytest
 
 from chatbot.domain import QAPair
 from chatbot.editor import Editor
-from chatbot.errors import BotError, Unavailable, UserError
+from chatbot.errors import BotError, Unrecorded, UserError
 from chatbot.insight import revise
 from chatbot.insight.changes import AnswerChange, Plan
 from chatbot.journal import Kind, SqlEdits, SqlJournal
@@ -142,6 +142,6 @@ def test_stock_is_never_seen_in_the_middle_of_an_edit(editor: Editor) -> None:
 def test_a_journal_that_fails_is_told_and_the_edit_is_live(editor: Editor, journal: SqlJournal) -> None:
     with journal.database.engine.begin() as connection:
         connection.exec_driver_sql("DROP TABLE edits")
-    with pytest.raises(Unavailable, match="v2 is live, but who made it could not be kept"):
+    with pytest.raises(Unrecorded, match="v2 is live, but who made it could not be kept"):
         editor.publish(reworded(editor, "One."), "Anna", "")
     assert texts(editor) == {"One."}

@@ -17,7 +17,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from chatbot.errors import BotError, Busy, Changed, ChatbotError, Taken, Unavailable, UserError, trace
+from chatbot.errors import BotError, Busy, Changed, ChatbotError, Taken, Unavailable, Unrecorded, UserError, trace
 
 logger = logging.getLogger(__name__)
 
@@ -89,6 +89,9 @@ def of(error: Exception) -> Problem:
             told = Problem(422, "refused", str(error))
         case Busy():
             told = Problem(429, "too-many", str(error), {"Retry-After": str(max(1, math.ceil(error.seconds)))})
+        case Unrecorded():
+            detail = "It is done and live, but who did it could not be kept. Do not send it again."
+            told = Problem(500, "unrecorded", detail)
         case Unavailable():
             told = Problem(503, "unavailable", "It could not be kept; try again.", again)
         case HTTPException():
