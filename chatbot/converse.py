@@ -42,7 +42,7 @@ SAME_WORDS = 0.95  # similarity from which a stored question is taken to be the 
 @dataclass(frozen=True, slots=True)
 class Chatbot:
     """A built bot. `lines` holds one retriever a language, `connectors` what templates look up, by name, `moods`
-    what tells a customer's mood, if anything."""
+    what tells a customer's mood, if anything; `version` is its name where versions are kept (edit.py)."""
 
     lines: Mapping[str, Retriever]
     templates: Templates
@@ -50,6 +50,7 @@ class Chatbot:
     connectors: Mapping[str, Connector] = field(default_factory=dict)
     moods: Mapping[str, MoodReader] = field(default_factory=dict)
     apart: bool = True  # whether several questions in one message get several answers
+    version: str | None = None
 
     def reply(self, conversation: Conversation, text: str) -> Reply:
         """What to say to `text` after `conversation` (which does not hold it yet). Never raises for a text."""

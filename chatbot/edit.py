@@ -1,12 +1,13 @@
-"""A built bot that is changed while it serves: live with the next message, on disk a moment later.
+"""A built bot that is changed while it serves: on disk first, and live with the next message.
 
 In: a bot's folder, then a `Plan` (insight/changes.py) or a `Calibration`. Out: a new version each, which
 `rollback` undoes. Models are never touched: a version shares their files with the one before (hard links), and
 what comes is encoded by the models that answer, without PyTorch.
 
-All or nothing: a plan is checked before anything changes, the pairs of the serving bot change at once for whoever
-asks, then the answer classifier learns them and the version is written; where that fails, the bot in memory goes
-back. Where another program has changed the folder meanwhile nothing is written, so that its change is not lost.
+All or nothing: a plan is checked, then carried out on a copy, which shares models and indexes with the bot that
+answers (line.copied); that is written, and takes its place in one step. So every reply is of one version, whole;
+and where something fails, nothing has changed. Where another program has changed the folder meanwhile nothing is
+written, so that its change is not lost.
 """
 
 import json
@@ -68,9 +69,8 @@ class LiveBot:
         self.templates = bot.templates
         self.settings = bot.settings
         self._assembled = assembled
-        self._models = (Room() if room is None else room).guest(bot)
+        self._models = (Room() if room is None else room).guest(replace(bot, version=manifest.version))
         self._editing = threading.Lock()
-        self._changes = 0  # odd while one is under way
 
     @classmethod
     def load(cls, folder: Path, budget_ms: float | None = None) -> Self:
@@ -92,11 +92,6 @@ class LiveBot:
     def bot(self) -> Chatbot:
         """Loaded where it is parked. Raises BotError, Unavailable."""
         return self._models.get(self._restored)
-
-    @bot.setter
-    def bot(self, bot: Chatbot) -> None:
-        self.templates, self.settings = bot.templates, bot.settings
-        self._models.put(bot)
 
     def in_use(self) -> AbstractContextManager[Chatbot]:
         """The bot, which is not parked meanwhile. Raises as `bot`."""
@@ -129,35 +124,17 @@ class LiveBot:
         return tuple(pair for line in lines for _, pair in sorted(line.table.pairs.copy().items()))
 
     def reply(self, conversation: Conversation, text: str) -> Reply:
-        """With the version that gave it, or with none where an edit was under way meanwhile: it is live before
-        its version has a name."""
-        changes = self._changes
+        """With the version that gave it."""
         with self.in_use() as bot:
-            version = self.version
-            reply = bot.reply(conversation, text)
-        undisturbed = changes % 2 == 0 and changes == self._changes
-        return replace(reply, version=version if undisturbed else None)
+            return replace(bot.reply(conversation, text), version=bot.version)
 
     def publish(self, plan: Plan) -> str:
         """Change the pairs; the version that holds them. Raises UserError where the plan does not fit what is
         live (any more), BotError where another program has changed the folder, Unavailable where it cannot be
         written."""
-        with self._changing():
+        with self._changing() as bot:
             changed = self.check(plan)
-            bot = replace(self.bot, templates=self.bot.templates.only(plans.left(plan, self.bot)))
-            classifiers = {language: self.bot.lines[language].classifier for language in changed}
-            plans.apply(plan, self.bot)
-            try:
-                for language in changed:
-                    classify(self.bot.lines[language], self.bot.settings.seed)
-                self._write(bot, changed)
-            except BaseException:
-                plans.apply(plan.undone, self.bot)
-                for language, classifier in classifiers.items():
-                    self.bot.lines[language].classifier = classifier
-                raise
-            self.bot = bot
-            return self.version
+            return self._written(self._carried_out(plan, bot, changed), changed)
 
     def check(self, plan: Plan) -> list[str]:
         """The languages that a plan changes. Raises what `publish` would for a plan that does not fit."""
@@ -177,17 +154,9 @@ class LiveBot:
         )
 
     def tried(self, plan: Plan) -> Chatbot:
-        """What `publish` would make of the bot, as a bot of its own: what serves is not touched. The two share
-        their models. Raises UserError as `publish` does."""
-        with self._editing, self.in_use() as bot:
-            changed = plans.checked(plan, bot)
-            bot.templates.only({pair.answer_id for pair in plan.added}).check(plan.added)
-            lines = {language: copied(bot.lines[language]) for language in changed}
-        tried = replace(bot, lines={**bot.lines, **lines}, templates=bot.templates.only(plans.left(plan, bot)))
-        plans.apply(plan, tried)
-        for line in lines.values():
-            classify(line, bot.settings.seed)
-        return tried
+        """What `publish` would make of the bot, as a bot of its own. Raises UserError as `publish` does."""
+        with self.in_use() as bot:
+            return self._carried_out(plan, bot, self.check(plan))
 
     def take_back(self, done: Published) -> str:
         """Undo an edit: back to the version before it or, where others came since, its plan the other way round,
@@ -200,17 +169,12 @@ class LiveBot:
 
     def decide_by(self, language: str, calibration: Calibration) -> str:
         """Judge by other thresholds from the next message on; the version that holds them. Raises as `publish`."""
-        with self._changing():
-            if language not in self.bot.lines:
-                raise UserError(f"{self.folder} has no language {language!r}; it has {', '.join(self.bot.lines)}")
-            line = self.bot.lines[language]
-            before, line.calibration = line.calibration, calibration
-            try:
-                self._write(self.bot, ())
-            except BaseException:
-                line.calibration = before
-                raise
-            return self.version
+        with self._changing() as bot:
+            if language not in bot.lines:
+                raise UserError(f"{self.folder} has no language {language!r}; it has {', '.join(bot.lines)}")
+            line = copied(bot.lines[language])
+            line.calibration = calibration
+            return self._written(replace(bot, lines={**bot.lines, language: line}), ())
 
     def rollback(self, version: str | None = None) -> str:
         """Back to another version, None: the one before; the old bot answers until the other is loaded."""
@@ -224,19 +188,29 @@ class LiveBot:
             return self._load()
 
     @contextmanager
-    def _changing(self) -> Iterator[None]:
-        """Alone, and seen by whoever is answering."""
-        with self._editing, self.in_use():
-            self._changes += 1
-            try:
-                yield
-            finally:
-                self._changes += 1
+    def _changing(self) -> Iterator[Chatbot]:
+        """Alone; the bot as it is."""
+        with self._editing, self.in_use() as bot:
+            yield bot
+
+    @staticmethod
+    def _carried_out(plan: Plan, bot: Chatbot, changed: Sequence[str]) -> Chatbot:
+        """Another bot, with the same models."""
+        lines = {language: copied(bot.lines[language]) for language in changed}
+        made = replace(bot, lines={**bot.lines, **lines}, templates=bot.templates.only(plans.left(plan, bot)))
+        plans.apply(plan, made)
+        for line in lines.values():
+            classify(line, bot.settings.seed)
+        return made
 
     def _load(self) -> str:
         files, manifest = bundle.load(self.folder)
-        self.bot = self._assembled(files, manifest, self.folder)
-        self.manifest = manifest
+        return self._take(self._assembled(files, manifest, self.folder), manifest)
+
+    def _take(self, bot: Chatbot, manifest: Manifest) -> str:
+        """Answer by it from the next message on."""
+        self._models.put(replace(bot, version=manifest.version))
+        self.manifest, self.templates, self.settings = manifest, bot.templates, bot.settings
         return self.version
 
     def _restored(self) -> Chatbot:
@@ -248,10 +222,11 @@ class LiveBot:
             files, manifest = bundle.load(self.folder)
         bot = self._assembled(files, manifest, self.folder)
         self.manifest, self.templates, self.settings = manifest, bot.templates, bot.settings
-        return bot
+        return replace(bot, version=manifest.version)
 
-    def _write(self, bot: Chatbot, changed: Sequence[str]) -> None:
-        """A version after the one that is loaded, with new files for the pairs of the languages that changed."""
+    def _written(self, bot: Chatbot, changed: Sequence[str]) -> str:
+        """Write a version after the one that is loaded, with new files for the pairs of the languages that
+        changed, then answer by it."""
         before, about = self.folder / bundle.VERSIONS / self.version, dict(self.manifest.bot)
         languages = {name: dict(said) for name, said in about["languages"].items()}
         with bundle.writing(self.folder, max(bot.settings.keep_versions, KEPT)) as draft:
@@ -269,7 +244,8 @@ class LiveBot:
                     if (before / language / name).exists():
                         shutil.copytree(before / language / name, own / name, copy_function=_linked)
                 languages[language] |= save_pairs(own, line)
-            self.manifest = draft.commit(about | {"languages": languages}, after=self.version)
+            manifest = draft.commit(about | {"languages": languages}, after=self.version)
+        return self._take(bot, manifest)
 
 
 def _linked(source: str, target: str) -> None:

@@ -96,6 +96,7 @@ def test_an_answer_is_reworded_under_its_id_and_its_questions_keep_their_vectors
     answer_id, text = says(live, "where is my parcel")
     assert answer_id == "track_parcel" and "Look at My orders, then Track." in text
     assert says(live, "我的快递到哪了")[0] == "track_parcel"  # Chinese is as it was
+    line = live.lines["en"]
     row = next(row for row, p in line.table.pairs.items() if p.question == question)
     assert before @ line.questions.vectors(np.array([row]))[0] > 0.98
 

@@ -222,10 +222,10 @@ class PausingBot(LiveBot):
 
     is_writing, go_on = threading.Event(), threading.Event()
 
-    def _write(self, bot: Chatbot, changed: Sequence[str]) -> None:
+    def _written(self, bot: Chatbot, changed: Sequence[str]) -> str:
         self.is_writing.set()
         assert self.go_on.wait(30)
-        super()._write(bot, changed)
+        return super()._written(bot, changed)
 
 
 class TestFleet:

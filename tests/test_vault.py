@@ -223,7 +223,8 @@ class TestTheSite:
 
     def test_it_can_be_turned_off(self, live: CountingBot, sql_journal: SqlJournal) -> None:
         settings = live.bot.settings
-        live.bot = replace(live.bot, settings=settings.model_copy(update={"privacy": Privacy(redact=False)}))
+        bot = replace(live.bot, settings=settings.model_copy(update={"privacy": Privacy(redact=False)}))
+        live = CountingBot(bot, live.folder, live.manifest)
         assert "a@example.com" in self.exchange(live, sql_journal)[0]
 
 
