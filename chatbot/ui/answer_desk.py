@@ -87,6 +87,8 @@ class Desk:
     def choose(self, event: gr.EventData, *now: Any) -> Drawn:
         language, _, search, spoken, opened, text, more = now
         key = str(event._data.get("answer")), str(event._data.get("language"))
+        if opened.answer is not None and opened.answer == self.shelf.answers.get(key):
+            return gr.skip()  # it is open as it is; what is typed there meanwhile stays
         opened = replace(_kept(opened, text, more), answer=self.shelf.answers.get(key))
         told = "" if opened.answer is not None else alert(ANSWER_WORDS[language].gone)
         return self._draw(language, search, spoken, opened, fill=True) | {self.parts.told: told}

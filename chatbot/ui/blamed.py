@@ -129,24 +129,28 @@ def build_blamed(
     mend: Mend, journal: Journal, desk: Desk, language: gr.Radio, agent: gr.Textbox, arrived: Any
 ) -> None:
     """The tab, inside the desk's tabs; `arrived` is the event after which the page's language is known."""
-    with gr.Tab(MEND_WORDS[language.value].blamed_tab, elem_id="blamed") as tab:
-        parts, panel = _lay_out(tab)
+    view = View(language.value)
+    with gr.Tab(MEND_WORDS[view.language].blamed_tab, elem_id="blamed") as tab:
+        parts, panel = _lay_out(tab, view)
     on = _Events(parts, PanelEvents(panel, mend), mend, journal, desk)
     every = on.wire(language, agent, arrived, parts.question)
     parts.right.click(on.was_right, [language, agent, parts.subject], every, **QUIET)
 
 
-def _lay_out(tab: gr.Tab) -> tuple[BlamedParts, Panel]:
+def _lay_out(tab: gr.Tab, view: View) -> tuple[BlamedParts, Panel]:
+    words = MEND_WORDS[view.language]
     shown, subject = gr.State(Shown()), gr.State(None)
-    done = lay_out_done("blamed")
+    done = lay_out_done("blamed", words)
     with gr.Row(elem_classes="mend"):
         with gr.Column(elem_classes="list", scale=2):
-            refresh = gr.Button(elem_id="blamed-refresh", size="sm")
-            listed = gr.HTML(elem_id="blamed-list", js_on_load=CLICKS)
+            refresh = gr.Button(words.refresh, elem_id="blamed-refresh", size="sm")
+            listed = gr.HTML(blamed_list((), None, words), elem_id="blamed-list", js_on_load=CLICKS)
         with gr.Column(elem_classes="detail", scale=5):
-            head = gr.HTML(elem_id="blamed-head")
-            right = gr.Button(elem_id="blamed-right", size="sm", visible=False)
+            head = gr.HTML(blamed_head(None, (), view, words), elem_id="blamed-head")
+            right = gr.Button(words.was_right, elem_id="blamed-right", size="sm", visible=False)
             with gr.Column(visible=False) as body:
-                question = gr.Textbox(elem_id="blamed-question", max_lines=4, max_length=LONGEST_QUESTION)
-                panel = lay_out_panel("blamed", body, done)
+                question = gr.Textbox(
+                    label=words.question, elem_id="blamed-question", max_lines=4, max_length=LONGEST_QUESTION
+                )
+                panel = lay_out_panel("blamed", body, done, words)
     return BlamedParts(tab, shown, subject, refresh, listed, head, right, question), panel

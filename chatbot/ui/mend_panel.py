@@ -13,7 +13,7 @@ from typing import Any
 from chatbot.errors import ChatbotError, trace
 from chatbot.ui.mend import Dismissed, Done, Draft, Mend, Refused, Subject
 from chatbot.ui.mend_show import comparison, finished, offers, progress
-from chatbot.ui.mend_words import MEND_WORDS
+from chatbot.ui.mend_words import MEND_WORDS, MendWords
 from chatbot.ui.parts import CLICKS, QUIET, SPEAKS, Drawn, Parts
 from chatbot.ui.stubless import gr
 
@@ -45,28 +45,34 @@ class Panel(Parts):
     add: gr.Button
 
 
-def lay_out_done(prefix: str) -> tuple[gr.State, gr.HTML, gr.Button]:
+def lay_out_done(prefix: str, words: MendWords) -> tuple[gr.State, gr.HTML, gr.Button]:
     """What was published, with a button that takes it back."""
     done = gr.State(None)
     with gr.Row(elem_classes="done"):
         told = gr.HTML(elem_id=f"{prefix}-finished", js_on_load=SPEAKS)
-        undo = gr.Button(elem_id=f"{prefix}-undo", elem_classes="haven", size="sm", visible=False)
+        undo = gr.Button(words.undo, elem_id=f"{prefix}-undo", elem_classes="haven", size="sm", visible=False)
     return done, told, undo
 
 
-def lay_out_panel(prefix: str, body: gr.Column, done: tuple[gr.State, gr.HTML, gr.Button]) -> Panel:
+def lay_out_panel(
+    prefix: str, body: gr.Column, done: tuple[gr.State, gr.HTML, gr.Button], words: MendWords
+) -> Panel:
     """The rest, inside `body`."""
     draft = gr.State(None)
     outcome = gr.HTML(elem_id=f"{prefix}-outcome", js_on_load=SPEAKS + IN_SIGHT)
     with gr.Row(elem_classes="acts"):
-        publish = gr.Button(elem_id=f"{prefix}-publish", variant="primary", size="sm", visible=False)
-        cancel = gr.Button(elem_id=f"{prefix}-cancel", size="sm", visible=False)
-    search = gr.Textbox(elem_id=f"{prefix}-search", max_lines=1, max_length=500)
+        publish = gr.Button(
+            words.publish, elem_id=f"{prefix}-publish", variant="primary", size="sm", visible=False
+        )
+        cancel = gr.Button(words.cancel, elem_id=f"{prefix}-cancel", size="sm", visible=False)
+    search = gr.Textbox(label=words.search, elem_id=f"{prefix}-search", max_lines=1, max_length=500)
     found = gr.HTML(elem_id=f"{prefix}-offers", js_on_load=CLICKS)
-    with gr.Accordion("", open=False, elem_id=f"{prefix}-new") as new:
-        text = gr.Textbox(elem_id=f"{prefix}-text", lines=3, max_lines=12, max_length=LONGEST_ANSWER)
-        answer_id = gr.Textbox(elem_id=f"{prefix}-id", max_lines=1, max_length=80)
-        add = gr.Button(elem_id=f"{prefix}-add", size="sm")
+    with gr.Accordion(words.new, open=False, elem_id=f"{prefix}-new") as new:
+        text = gr.Textbox(
+            label=words.text, elem_id=f"{prefix}-text", lines=3, max_lines=12, max_length=LONGEST_ANSWER
+        )
+        answer_id = gr.Textbox(label=words.id, elem_id=f"{prefix}-id", max_lines=1, max_length=80)
+        add = gr.Button(words.add, elem_id=f"{prefix}-add", size="sm")
     return Panel(draft, *done, body, outcome, publish, cancel, search, found, new, text, answer_id, add)
 
 

@@ -93,8 +93,12 @@ class TabEvents(ABC, Generic[Shown]):
         All components, for more events."""
         parts, panel = self.parts, self.panel.parts
         every = [*parts.all(), *panel.all()]
-        worded = [language, parts.shown, panel.draft, panel.done]
-        arrived.then(self.worded, worded, every, **QUIET)
+        worded, first = [language, parts.shown, panel.draft, panel.done], language.value
+
+        def arrive(language: str, *now: Any) -> Drawn:  # what is drawn anew may lose what is typed that moment
+            return gr.skip() if language == first else self.worded(language, *now)
+
+        arrived.then(arrive, worded, every, **QUIET)
         language.input(self.worded, worded, every, **QUIET)
         parts.tab.select(self.visit, [language, parts.subject], every, **QUIET)
         parts.refresh.click(self.look, [language], every, **QUIET)

@@ -160,26 +160,27 @@ class _Events(TabEvents[Shown]):
 
 def build_unanswered(mend: Mend, language: gr.Radio, agent: gr.Textbox, arrived: Any) -> None:
     """The tab, inside the desk's tabs; `arrived` is the event after which the page's language is known."""
-    with gr.Tab(MEND_WORDS[language.value].gaps_tab, elem_id="gaps") as tab:
-        parts, panel = _lay_out(tab)
+    words = MEND_WORDS[language.value]
+    with gr.Tab(words.gaps_tab, elem_id="gaps") as tab:
+        parts, panel = _lay_out(tab, words)
     on = _Events(parts, PanelEvents(panel, mend), mend)
     every = on.wire(language, agent, arrived, parts.questions)
     asked = [language, agent, parts.subject, parts.questions]
     on.afterwards(language)(parts.dismiss.click(on.dismiss, asked, every, **QUIET))
 
 
-def _lay_out(tab: gr.Tab) -> tuple[GapParts, Panel]:
+def _lay_out(tab: gr.Tab, words: MendWords) -> tuple[GapParts, Panel]:
     shown, subject = gr.State(Shown()), gr.State(None)
-    done = lay_out_done("gaps")
+    done = lay_out_done("gaps", words)
     with gr.Row(elem_classes="mend"):
         with gr.Column(elem_classes="list", scale=2):
-            refresh = gr.Button(elem_id="gaps-refresh", size="sm")
+            refresh = gr.Button(words.refresh, elem_id="gaps-refresh", size="sm")
             status = gr.HTML(elem_id="gaps-status", js_on_load=SPEAKS)
-            listed = gr.HTML(elem_id="gaps-list", js_on_load=CLICKS)
+            listed = gr.HTML(topics((), None, (), words), elem_id="gaps-list", js_on_load=CLICKS)
         with gr.Column(elem_classes="detail", scale=5):
-            head = gr.HTML(elem_id="gaps-head")
-            questions = gr.CheckboxGroup(elem_id="gaps-questions", visible=False)
-            dismiss = gr.Button(elem_id="gaps-dismiss", size="sm", visible=False)
+            head = gr.HTML(topic_head(None, LISTED, words), elem_id="gaps-head")
+            questions = gr.CheckboxGroup(label=words.questions, elem_id="gaps-questions", visible=False)
+            dismiss = gr.Button(words.dismiss, elem_id="gaps-dismiss", size="sm", visible=False)
             with gr.Column(visible=False) as body:
-                panel = lay_out_panel("gaps", body, done)
+                panel = lay_out_panel("gaps", body, done, words)
     return GapParts(tab, shown, subject, refresh, listed, head, status, questions, dismiss), panel
