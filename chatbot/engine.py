@@ -36,7 +36,8 @@ from chatbot.text import readable
 
 FLOAT32, MIXED, INT8 = "float32", "mixed", "int8"  # the names of a model's graphs
 ROW = 192  # tokens read at once; a longer text has a row of its own
-REMEMBERED = 8192  # texts' tokens, and questions' vectors; lists of relevances: a quarter
+REMEMBERED = 2048  # questions' vectors, of each encoder, and lists of relevances: some 20 MB a language
+SPELLED = 8192  # texts' tokens
 PROGRESS_FROM = 500  # texts: some seconds with a large model
 LEAST = 1e-8  # length of a vector, before something is divided by it
 
@@ -57,7 +58,7 @@ class Words:
         ids = tuple(pair.ids)
         self.head, self.middle, self.tail = ids[:first], ids[between:second], ids[last + 1 :]
         self.end = tuple(tokenizer.encode("a").ids)[len(single) - 1 - single[::-1].index(0) + 1 :]
-        self._remembered: Memory[str, Ids] = Memory(REMEMBERED)
+        self._remembered: Memory[str, Ids] = Memory(SPELLED)
 
     @classmethod
     def load(cls, folder: Path) -> "Words":
@@ -160,7 +161,7 @@ class PackedCrossEncoder:
         self.longest = min(2 * max_tokens, positions)
         self.head = head
         self.fingerprint = fingerprint
-        self._remembered: Memory[tuple[str, Ids, tuple[Ids, ...]], Scores] = Memory(REMEMBERED // 4)
+        self._remembered: Memory[tuple[str, Ids, tuple[Ids, ...]], Scores] = Memory(REMEMBERED)
 
     @property
     def tally(self) -> Tally:

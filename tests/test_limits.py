@@ -1,8 +1,14 @@
-"""Mistakes in the service's limits are said with the variable that they are in and with the way out."""
+"""Mistakes in the service's limits are said with the variable that they are in and with the way out; and processes
+that name one store count together."""
+
+import os
+import socket
+import uuid
+from urllib.parse import urlsplit
 
 import pytest
 
-from chatbot.errors import SettingsError
+from chatbot.errors import Busy, SettingsError
 from chatbot.serve.limits import Limits, Meter
 
 
@@ -23,3 +29,23 @@ def test_a_mistake_is_named(name: str, value: str, said: str) -> None:
 def test_what_is_set_is_taken_and_nothing_else() -> None:
     limits = Limits.load({"CHATBOT_SERVE__WORKERS": "3", "CHATBOT_SERVE__MESSAGES": "2/hour", "HOME": "/"})
     assert (limits.workers, limits.messages, limits.requests) == (3, "2/hour", "1200/minute")
+
+
+REDIS = os.environ.get("CHATBOT_TEST_REDIS", "redis://127.0.0.1:6379/15")
+
+
+def test_processes_that_name_one_store_count_together() -> None:
+    place = urlsplit(REDIS)
+    try:
+        socket.create_connection((place.hostname, place.port or 6379), 5).close()
+    except OSError as cause:
+        pytest.skip(f"no Redis at {REDIS}, name one in CHATBOT_TEST_REDIS: {cause}")
+    one, other = (Meter(Limits(messages="2/minute", counts=REDIS)) for _ in "12")
+    who, another = (f"address {uuid.uuid4()}" for _ in "12")
+    for meter in (one, other):
+        meter.count("messages", who)
+    for meter in (one, other):
+        with pytest.raises(Busy) as refused:
+            meter.count("messages", who)
+        assert 0 < refused.value.seconds <= 60
+    one.count("messages", another)
