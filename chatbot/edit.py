@@ -17,6 +17,7 @@ import shutil
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from copy import copy
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -172,7 +173,7 @@ class LiveBot:
         with self._changing() as bot:
             if language not in bot.lines:
                 raise UserError(f"{self.folder} has no language {language!r}; it has {', '.join(bot.lines)}")
-            line = copied(bot.lines[language])
+            line = copy(bot.lines[language])
             line.calibration = calibration
             return self._written(replace(bot, lines={**bot.lines, language: line}), ())
 

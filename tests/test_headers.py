@@ -278,6 +278,7 @@ class TestInABrowser:
         page.goto(f"{site[0]}/workshop")
         expect(page.locator("#company h1")).to_have_text("Ada & Sons · Workshop")
         tabs = page.get_by_role("tab")
+        expect(tabs.first).to_be_visible()
         opened = 0
         for tab in tabs.all():
             if tab.is_visible():

@@ -119,8 +119,11 @@ def ask(page: Page, text: str) -> str:
     page.fill("#msg textarea", text)
     page.click("#msg button.submit-button")
     expect(bubbles.nth(before)).to_have_text(re.compile(r"\S"), timeout=SLOW)  # it has begun
-    expect(page.locator("#msg .stop-button")).to_have_count(0, timeout=SLOW)
-    return bubbles.last.inner_text()
+    said = ""
+    while said != (said := bubbles.last.inner_text()):  # until nothing more comes
+        page.wait_for_timeout(1000)
+        expect(page.locator("#msg .stop-button")).to_have_count(0, timeout=SLOW)
+    return said
 
 
 def ask_first(page: Page, text: str) -> str:
