@@ -59,14 +59,7 @@ class Seen:
         return self.bert.words
 
     def read(self, texts: Sequence[Ids]) -> Iterator[Vectors]:
-        lengths = [len(text) for text in texts]
-        self.rows.append(
-            {
-                "words": self.words.matrix[np.concatenate([np.array(text) for text in texts])],
-                "position": np.concatenate([np.arange(length) for length in lengths]),
-                "text": np.repeat(np.arange(len(texts)), lengths),
-            }
-        )
+        self.rows.append(packed(self.words, texts))
         return self.bert.read(texts)
 
 
@@ -79,13 +72,18 @@ class OpenVino:
     exact: bool = True
 
     def read(self, texts: Sequence[Ids]) -> Iterator[Vectors]:
-        lengths = [len(text) for text in texts]
-        row = {
-            "words": self.words.matrix[np.concatenate([np.array(text) for text in texts])],
-            "position": np.concatenate([np.arange(length) for length in lengths]),
-            "text": np.repeat(np.arange(len(texts)), lengths),
-        }
-        yield from np.split(self.compiled(row)[0], np.cumsum(lengths)[:-1])
+        ends = np.cumsum([len(text) for text in texts])[:-1]
+        yield from np.split(self.compiled(packed(self.words, texts))[0], ends)
+
+
+def packed(words: Words, texts: Sequence[Ids]) -> dict[str, Vectors]:
+    """One row, as the graphs take it (graph.py)."""
+    lengths = [len(text) for text in texts]
+    return {
+        "words": words.matrix[np.concatenate([np.array(text) for text in texts])],
+        "position": np.concatenate([np.arange(length) for length in lengths]),
+        "text": np.repeat(np.arange(len(texts)), lengths),
+    }
 
 
 class Rows(CalibrationDataReader):

@@ -82,7 +82,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     if request.param == "sqlite":
         yield str(tmp_path / "new folder" / "journal.sqlite")
         return
-    if (reason := _no_postgres()) is not None:
+    if (reason := no_postgres()) is not None:
         pytest.skip(reason)
     name, engine = f"test_{uuid.uuid4().hex}", sql.create_engine(POSTGRES, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
@@ -95,7 +95,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 
 
 @cache
-def _no_postgres() -> str | None:
+def no_postgres() -> str | None:
     """Why there is no PostgreSQL to test on; None where there is one."""
     try:
         engine = sql.create_engine(POSTGRES, connect_args={"connect_timeout": 5})
