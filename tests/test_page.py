@@ -17,6 +17,7 @@ from chatbot.desk import Author, Outcome
 from chatbot.domain import Action, Candidate, Conversation, Decision, Exchange, QAPair, Reason, Reply
 from chatbot.errors import Unavailable, UserError
 from chatbot.journal import SqlDesk, SqlJournal
+from chatbot.ui import chat as chat_page
 from chatbot.ui.chat import build_page
 from chatbot.ui.desk import Advice, build_desk
 from chatbot.ui.launch import is_local, launch
@@ -483,6 +484,17 @@ class TestInABrowser:
         expect(customer.page.locator("#msg .stop-button")).to_have_count(0)
         customer.hears("You asked: 1 words.")
         assert customer.waits_for(lambda: customer.kept() == ["one", "two two", "one"], True)
+
+    def test_who_reloads_while_an_answer_appears_finds_it_again(
+        self, visit: Visit, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(chat_page, "PAUSE", 5.0)
+        customer = visit()
+        customer.type("one")
+        expect(customer.page.locator('#chat [data-testid="bot"]')).to_contain_text("Yo")
+        customer.page.reload()
+        customer.hears("You asked: 1 words.")
+        assert customer.said() == ["one"]
 
     def test_a_thumb_down_may_say_why(self, visit: Visit) -> None:
         customer = visit()

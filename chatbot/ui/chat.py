@@ -20,7 +20,7 @@ from chatbot.desk import Desk
 from chatbot.domain import Exchange
 from chatbot.errors import ChatbotError, trace
 from chatbot.protocols import Journal, Responder
-from chatbot.ui.layout import ChatParts, draw, lay_out, offers
+from chatbot.ui.layout import ChatParts, draw, lay_out, offers, to_remember
 from chatbot.ui.parts import QUIET, Drawn, remembered
 from chatbot.ui.show import Chat, bubble, bubbles, clipped, note, owners, plain
 from chatbot.ui.stubless import gr
@@ -80,10 +80,11 @@ class _Events:
             **hidden,
         }
         chat = self.visits.ask(chat, text)
+        yield {self.parts.visit: chat, self.parts.saved: to_remember(chat)}  # who leaves now finds it again
         whole = chat.last.text if chat.last is not None else ""
         step = len(whole) // PIECES + 1
         for end in range(step, len(whole), step):
-            yield {self.parts.visit: chat, self.parts.chatbot: [*asked, bubble("assistant", plain(whole[:end]))]}
+            yield {self.parts.chatbot: [*asked, bubble("assistant", plain(whole[:end]))]}
             time.sleep(PAUSE)
         yield self.draw(chat)
 

@@ -4,8 +4,9 @@ In: a company's name and languages; then, again and again, a Chat. Out: the laid
 each. chat.py says what happens when a customer touches one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from chatbot.domain import Action
 from chatbot.ui.parts import SPEAKS, UNLABELLED, Drawn, Parts, language_radio
@@ -140,11 +141,7 @@ def draw(parts: ChatParts, chat: Chat, examples: Sequence[str]) -> Drawn:
     waits = case is not None and case.agent is None
     return {
         parts.visit: chat,
-        parts.saved: {
-            "conversation": chat.conversation_id,
-            "undone": list(chat.undone),
-            "language": chat.language,
-        },
+        parts.saved: to_remember(chat),
         parts.language: chat.language,
         parts.new: gr.Button(words.new, visible=True),
         parts.chatbot: gr.Chatbot(
@@ -177,6 +174,11 @@ def draw(parts: ChatParts, chat: Chat, examples: Sequence[str]) -> Drawn:
         **dict(zip(parts.suggestions, buttons, strict=True)),
         **dict(zip(parts.reasons, words.reasons_why, strict=True)),
     }
+
+
+def to_remember(chat: Chat) -> Mapping[str, Any]:
+    """What the browser remembers of `chat`, to find it again after a reload."""
+    return {"conversation": chat.conversation_id, "undone": list(chat.undone), "language": chat.language}
 
 
 def offers(chat: Chat, examples: Sequence[str]) -> Sequence[str]:
