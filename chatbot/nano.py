@@ -2,8 +2,8 @@
 
 In: `e5-small-q4.bin` (little-endian: a header, the SentencePiece pieces, a table of normalisations, the tensors;
 the matrices in blocks of 32 four-bit weights under one scale). Out: a folder with config.json, model.safetensors
-(float32, about 470 MB), tokenizer.json and tokenizer_config.json. It exists because the package only brings a C
-engine of its own, which can neither be trained nor read two texts together.
+(float32, about 470 MB), tokenizer.json and tokenizer_config.json, and what pieces.py makes of these. It exists
+because the package only brings a C engine of its own, which can neither be trained nor read two texts together.
 
 Of its 250,002 pieces, six in ten have letters that are neither English nor Chinese; a folder may be written
 without them (`keep`). A text of kept characters is cut into the same pieces as before: the cut is the best one of
@@ -14,6 +14,7 @@ those of the engine, but for what it leaves out and the model's own tokenizer di
 taking a run of unknown characters as one unknown token.
 """
 
+import json
 import struct
 import unicodedata
 from collections.abc import Callable, Iterator
@@ -30,6 +31,9 @@ from tokenizers.normalizers import NFKC, Replace, Sequence
 from tokenizers.pre_tokenizers import Metaspace
 from tokenizers.processors import TemplateProcessing
 from transformers import BertConfig, PreTrainedTokenizerFast
+from transformers.utils.sentencepiece_model_pb2_new import ModelProto
+
+from chatbot.pieces import FRAME, MODEL
 
 MAGIC = b"E5S1"
 BLOCK = np.dtype([("scale", "<f2"), ("nibbles", "u1", 16)])  # 32 weights: byte j holds j (low) and j + 16 (high)
@@ -95,6 +99,7 @@ def convert(source: Path, folder: Path, keep: Callable[[str], bool] | None = Non
     cursor.take("i")
     tokenizer, kept = _read_tokenizer(cursor, positions, keep)
     tokenizer.save_pretrained(folder)
+    _split(tokenizer.backend_tokenizer, folder)
     BertConfig(
         architectures=["BertModel"],
         hidden_size=hidden,
@@ -156,6 +161,26 @@ def _read_tokenizer(
         model_input_names=["input_ids", "attention_mask"],
     )
     return fast, kept
+
+
+def _split(tokenizer: Tokenizer, folder: Path) -> None:
+    """Write what pieces.py reads, of a unigram tokenizer that puts a space before a text and cuts at spaces."""
+    whole = json.loads(tokenizer.to_str())
+    vocabulary, unknown = whole["model"]["vocab"], whole["model"]["unk_id"]
+    special = {added["id"] for added in whole["added_tokens"]}
+    stored = ModelProto()
+    stored.trainer_spec.model_type = stored.trainer_spec.UNIGRAM
+    stored.normalizer_spec.name = "identity"
+    for rule in ("add_dummy_prefix", "remove_extra_whitespaces", "escape_whitespaces"):
+        setattr(stored.normalizer_spec, rule, False)
+    kinds = ModelProto.SentencePiece
+    for number, (piece, score) in enumerate(vocabulary):
+        kind = kinds.UNKNOWN if number == unknown else kinds.CONTROL if number in special else kinds.NORMAL
+        stored.pieces.add(piece=piece, score=score, type=kind)
+    (folder / MODEL).write_bytes(stored.SerializeToString())
+    whole["model"]["vocab"] = vocabulary[: unknown + 1]
+    whole["added_tokens"] = [added for added in whole["added_tokens"] if added["id"] <= unknown]
+    (folder / FRAME).write_text(json.dumps(whole, ensure_ascii=False), "utf-8")
 
 
 def _read_normalisations(cursor: Cursor) -> dict[str, str]:

@@ -13,13 +13,13 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
-from tokenizers import Tokenizer
 
 from chatbot.carried import UNIVERSAL, resolve
 from chatbot.domain import Rows, Scores, Vectors
 from chatbot.engine import FLOAT32, session
 from chatbot.errors import BotError
 from chatbot.memory import Memory, Tally
+from chatbot.pieces import Pieces
 from chatbot.text import readable
 
 UNKNOWN, BEGIN, END = 0, 1, 2
@@ -33,12 +33,12 @@ class UniversalModel:
     def __init__(
         self,
         network: onnxruntime.InferenceSession,
-        tokenizer: Tokenizer,
+        pieces: Pieces,
         words: NDArray[np.uint8],
         scales: Scores,
     ) -> None:
         self.network = network
-        self.tokenizer = tokenizer
+        self.pieces = pieces
         self.words = words
         self.scales = scales
 
@@ -46,12 +46,12 @@ class UniversalModel:
     def load(cls, folder: Path, threads: int) -> "UniversalModel":
         """`threads` as for the other models, see engine.py. Raises BotError where a file cannot be read."""
         try:
-            tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+            pieces = Pieces.load(folder)
             words = np.load(folder / "words.npy", mmap_mode="r")
             scales = np.load(folder / "scales.npy")
-        except Exception as cause:  # tokenizers raises bare Exceptions
+        except Exception as cause:  # SentencePiece raises whatever it likes
             raise BotError(f"the model in {folder} cannot be read ({cause}); delete that folder") from cause
-        return cls(session(folder / f"{FLOAT32}.onnx", threads), tokenizer, words, scales)
+        return cls(session(folder / f"{FLOAT32}.onnx", threads), pieces, words, scales)
 
     def encode(self, texts: Sequence[str]) -> Iterator[Vectors]:
         """float32 [512] of each text."""
@@ -64,12 +64,9 @@ class UniversalModel:
         yield from self._read(batch)
 
     def _pieces(self, texts: Sequence[str]) -> Iterator[list[int]]:
-        """Ids of each text. The tokenizer makes one token of a run of unknown characters; it counts as many."""
-        for found in self.tokenizer.encode_batch(texts, add_special_tokens=False):
-            own = [BEGIN]
-            for piece, (start, end) in zip(found.ids, found.offsets, strict=True):
-                own += [piece] * (1 if piece != UNKNOWN else end - start)
-            yield [*own, END] if len(own) > 1 else [BEGIN, UNKNOWN, END]
+        """Ids of each text."""
+        for text in texts:
+            yield [BEGIN, *(self.pieces.ids_apart(text) or [UNKNOWN]), END]
 
     def _read(self, texts: Sequence[Sequence[int]]) -> Vectors:
         lengths = [len(pieces) for pieces in texts]

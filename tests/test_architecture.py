@@ -50,6 +50,7 @@ LAYERS = {
         "nano",
         "graph",
         "engine",
+        "pieces",
         "ensemble",
         "universal",
         "muse",
@@ -97,6 +98,10 @@ AS_WELL = {  # one adapter on another, and on how a text is read
         ("muse", "engine"),
         ("muse", "graph"),
         ("universal", "engine"),
+        ("engine", "pieces"),
+        ("universal", "pieces"),
+        ("muse", "pieces"),
+        ("nano", "pieces"),
     ),
     *(
         ("graph", "carried"),
@@ -122,6 +127,7 @@ ONLY_IN: dict[str, set[str]] = {
     "onnxruntime": {"chatbot.graph", "chatbot.engine", "chatbot.universal"},
     "sentence_transformers": {"chatbot.encode"},
     "rjieba": {"chatbot.lexical"},
+    "sentencepiece": {"chatbot.pieces"},
     "sqlalchemy": {  # ours, and the company's
         *(f"chatbot.journal.{name}" for name in ("schema", "database", "records", "cases")),
         *(f"chatbot.journal.{name}" for name in ("edits", "reviews", "traffic", "retention", "migrate", "health")),

@@ -23,6 +23,7 @@ from transformers import AutoTokenizer, BertConfig, BertModel, PreTrainedTokeniz
 
 from chatbot.carried import MINILM, MPNET, NANO_E5, NANO_E5_ZH, TUNED_FILE, cache_folder, resolve
 from chatbot.encode import SentenceEncoder
+from chatbot.engine import Words
 from chatbot.errors import BotError, ModelNotFound, Unavailable
 from chatbot.models import fingerprint, load_encoder, reranker_from, save_tuned
 from chatbot.nano import english_or_chinese
@@ -96,6 +97,7 @@ class TestNames:
     def test_no_socket_for_a_folder_and_a_quick_end_where_the_hub_is_away(self, tiny: Path) -> None:
         program = f"""
 import sys, time
+from chatbot.engine import Words
 from chatbot.errors import ModelNotFound
 from chatbot.models import load_encoder
 sockets = []
@@ -399,6 +401,36 @@ class TestCarried:
         ]
         assert unlike == []
 
+    @pytest.mark.parametrize("name", [NANO_E5, NANO_E5_ZH])
+    def test_the_engine_cuts_texts_as_training_does(self, name: str) -> None:
+        words, tokenizer = Words.load(resolve(name)), AutoTokenizer.from_pretrained(resolve(name))
+        assert words.pieces is not None
+        odd = [
+            "",
+            " ",
+            "\t\n",
+            "\0\1",
+            "▁▁a",
+            "～～",
+            "한국어 हिन्दी",
+            "🇨🇳👨‍👩‍👧",
+            "ﷺ ﬁ １２ café cafe\u0301",
+            "我" * 300,
+        ]
+        texts = [*mixed_texts(1000), *odd]
+        assert words.tokens(texts) == [
+            tuple(tokenizer(one, add_special_tokens=False)["input_ids"]) for one in texts
+        ]
+        assert words.tokenizer.get_vocab_size() < 10  # it only says what stands around texts
+        (pair,) = tokenizer([["a", "b"]])["input_ids"]
+        (left,), (right,) = words.tokens(["a", "b"])
+        assert [*words.head, left, *words.middle, right, *words.tail] == pair
+
+    def test_the_name_of_a_special_token_is_text_for_the_engine(self) -> None:
+        words = Words.load(resolve(NANO_E5_ZH))
+        (found,) = words.tokens(["</s> <pad>"])
+        assert not {*words.head, *words.middle, *words.tail} & {*found}
+
     def test_the_fingerprint_of_a_large_model_is_quick(self, encoder: SentenceEncoder) -> None:
         fingerprint(encoder.model)
         start = time.perf_counter()
@@ -431,4 +463,6 @@ class TestCarried:
             "model.safetensors",
             "tokenizer.json",
             "tokenizer_config.json",
+            "pieces.model",
+            "frame.json",
         }
