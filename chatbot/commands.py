@@ -197,7 +197,7 @@ def serve(options: argparse.Namespace) -> int:
     from chatbot.fleet import Fleet, sharing
     from chatbot.held_out import read_dialogues
     from chatbot.journal_commands import journal_of, retention
-    from chatbot.room import Room
+    from chatbot.room import Room, settling
 
     kept = retention()
     dialogues = read_dialogues(options.dialogues) if options.dialogues else ()
@@ -211,12 +211,17 @@ def serve(options: argparse.Namespace) -> int:
         for line in lives[fleet.default].lines.values():
             line.retrieve(["hello"])  # whatever is made on first use is made before the first customer comes
 
-    with ThreadPoolExecutor(1) as beside:  # reading the models and importing the page's libraries take as long
+    with settling() as settled, ThreadPoolExecutor(1) as beside:  # models are read while pages are made
         loading = beside.submit(load_the_first)
         from chatbot.serve.start import Offer, start
-    loading.result()
-    offer = Offer(options.host, options.port, tuple(options.name), tuple(options.embed))
-    start(fleet, places, dialogues, kept, offer).wait()
+
+        def loaded() -> None:
+            loading.result()
+            settled()
+
+        offer = Offer(options.host, options.port, tuple(options.name), tuple(options.embed))
+        site = start(fleet, places, dialogues, kept, offer, loaded)
+    site.wait()
     return 0
 
 

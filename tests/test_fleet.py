@@ -5,6 +5,7 @@ import json
 import os
 import random
 import shutil
+import socket
 import subprocess
 import sys
 import threading
@@ -34,8 +35,9 @@ from chatbot.insight.changes import Plan
 from chatbot.journal import SqlAccounts, SqlJournal
 from chatbot.journal_commands import journal_of
 from chatbot.manifest import Manifest
-from chatbot.room import OnDemand, Room
+from chatbot.room import OnDemand, Room, settling
 from chatbot.serve.bots import served
+from chatbot.serve.start import Offer, start
 from chatbot.shared import Models, Shared
 from chatbot.ui.launch import launch
 from chatbot.ui.paths import is_for_customers
@@ -435,6 +437,23 @@ class TestService:
         words = [str(tmp_path / places[word]) if word in places else word for word in given]
         assert main(["serve", *words]) == 1
         assert said in capsys.readouterr().err
+        assert gc.isenabled()  # it is not, while a service is made
+
+    def test_nobody_is_let_in_before_the_models_are_there(self, tmp_path: Path) -> None:
+        counting_bot(tmp_path / "one")
+        reached = []
+
+        def loaded() -> None:
+            with socket.create_server(("127.0.0.1", port)):  # the address is free
+                reached.append(gc.isenabled())
+            raise BotError("a model cannot be read")
+
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
+        fleet = Fleet.open([tmp_path / "one"], Room(), counted)
+        with pytest.raises(BotError, match="cannot be read"), settling():
+            start(fleet, {"one": tmp_path / "journal.sqlite"}, (), None, Offer(port=port), loaded)
+        assert (reached, gc.isenabled()) == ([False], True)
 
 
 @pytest.mark.browser

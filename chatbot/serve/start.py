@@ -9,7 +9,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
@@ -64,10 +64,12 @@ def start(
     dialogues: Sequence[HeldOutDialogue],
     kept: timedelta | None,
     offer: Offer,
+    loaded: Callable[[], object] = lambda: None,
     environment: Mapping[str, str] = os.environ,
 ) -> Site:
     """Serve the bots, whose journals are at `places`; the first one's edits are tried on `dialogues`, and
-    conversations are `kept` for so long. Raises what a database, a setting or the address raise."""
+    conversations are `kept` for so long. Nobody is let in before `loaded` returns. Raises what that, a database, a
+    setting or the address raise."""
     limits, key = Limits.load(environment), environment.get(CUSTOMERS)
     bots = {
         name: served(fleet.bot(name), SqlJournal.connect(place), name, dialogues if name == fleet.default else ())
@@ -77,6 +79,7 @@ def start(
         purge_due(bot.journal.database, kept)
     service = make(bots, limits, None if not key else CustomerKey.read(key))
     app, paths = stack(service, offer)
+    loaded()
     site = replace(listen(app, paths, offer.host, offer.port, limits.drain), ended=service.admission.close)
 
     def end(_signal: int, _frame: FrameType | None) -> None:
