@@ -14,6 +14,7 @@ HOSTILE = (
     "{{7*7}} ${alert(4)} $$x^2$$ &lt;b&gt; &amp; <svg/onload=alert(5)> \x00\x1b[31m \u202e"
 )
 AXE = Path(__file__).parents[1] / "node_modules" / "axe-core" / "axe.min.js"
+PATIENCE = 15_000  # milliseconds; a machine may be busy
 SERIOUS = ("serious", "critical")
 
 
@@ -31,7 +32,7 @@ def chromium() -> Iterator[Browser]:
     program = shutil.which("chromium")
     if program is None:
         pytest.skip("no Chromium on this machine: apt-get install chromium fonts-noto-cjk")
-    expect.set_options(timeout=15_000)  # a machine may be busy
+    expect.set_options(timeout=PATIENCE)
     flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=[*flags, "--disable-sync"])

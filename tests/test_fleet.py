@@ -441,7 +441,7 @@ class TestService:
 
     def test_nobody_is_let_in_before_the_models_are_there(self, tmp_path: Path) -> None:
         counting_bot(tmp_path / "one")
-        reached = []
+        reached: list[bool] = []
 
         def loaded() -> None:
             with socket.create_server(("127.0.0.1", port)):  # the address is free

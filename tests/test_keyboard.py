@@ -2,7 +2,7 @@
 
 import re
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -13,6 +13,7 @@ from chatbot.check import Check
 from chatbot.domain import Conversation, HeldOutDialogue, HeldOutTurn, Role
 from chatbot.editor import Editor
 from chatbot.journal import SqlDesk, SqlEdits, SqlJournal, SqlReviews
+from chatbot.ui import chat
 from chatbot.ui.access import LABELS
 from chatbot.ui.answer_words import ANSWER_WORDS
 from chatbot.ui.chat import build_page
@@ -30,10 +31,17 @@ from tests.mending import counting_bot
 pytestmark = pytest.mark.browser
 
 EN = WORDS["en"]
-READY: Mapping[str, tuple[str, Callable[[str], str]]] = {  # what a page draws last, by its path
-    "": ("#new", lambda language: WORDS[language].new),
-    "desk/": ("#company", lambda language: DESK_WORDS[language].title),
-    "workshop/": ("#answers-found", lambda language: ANSWER_WORDS[language].found.split("}")[-1]),
+READY: Mapping[str, Callable[[str], Sequence[tuple[str, str]]]] = {  # what a page draws last, by its path
+    "": lambda language: [("#new", WORDS[language].new)],
+    "desk/": lambda language: [
+        ("#company", DESK_WORDS[language].title),
+        ("[role=tablist] >> visible=true", MEND_WORDS[language].gaps_tab),
+        ("[role=tablist] >> visible=true", MEND_WORDS[language].blamed_tab),
+    ],
+    "workshop/": lambda language: [
+        ("#answers-found", ANSWER_WORDS[language].found.split("}")[-1]),
+        ("#workshop", f"{ANSWER_WORDS[language].history} · {ANSWER_WORDS[language].export}"),
+    ],
 }
 HELD_OUT = HeldOutDialogue("d1", "en", (HeldOutTurn(Role.USER, "my parcel", ("track",)),))
 FARTHEST = 60  # presses of Tab
@@ -138,19 +146,21 @@ def visit(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         "/desk": build_desk(journal, desk, advice, languages=languages, mend=mend, company=company),
         "/workshop": build_workshop(editor, journal, dialogues=[HELD_OUT], company=company),
     }
-    site = launch(pages, port=0)
+    site, pause = launch(pages, port=0), chat.PAUSE
+    chat.PAUSE = 0.1  # long enough that it is seen
 
     def arrive(path: str = "", locale: str = "en-US", width: int = 1280) -> Typist:
         size: ViewportSize = {"width": width, "height": 800}
         page = browser.new_page(locale=locale, viewport=size, reduced_motion="reduce")
         page.goto(site.address + path)
-        place, words = READY[path]
-        expect(page.locator(place)).to_contain_text(words(locale[:2]))
+        for place, words in READY[path](locale[:2]):
+            expect(page.locator(place).first).to_contain_text(words)
         expect(page.locator("html")).to_have_attribute("lang", locale[:2])
         page.evaluate(LISTEN)
         return Typist(page)
 
     yield arrive
+    chat.PAUSE = pause
     for context in browser.contexts:
         context.close()
     site.close()

@@ -87,7 +87,7 @@ def test_an_agent_signs_in_takes_a_case_under_their_name_and_signs_out(visit: Vi
     page.locator("#cases button[data-talk]").click()
     page.get_by_role("button", name="Take it").click()
     expect(page.locator("#desk")).to_contain_text("Is anybody there?")
-    for _ in range(50):
+    for _ in range(150):
         if desk.cases()[0].agent == "Anna":
             break
         page.wait_for_timeout(100)

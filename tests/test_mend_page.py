@@ -200,8 +200,10 @@ def test_a_blamed_answer_is_corrected_taken_back_and_judged(come: Come) -> None:
     expect(staff.page.locator("#blamed-offers button")).to_have_count(2)  # not the one that was wrong
     staff.fill("blamed-question", "parcel, parcel")
     staff.fill("blamed-search", "gift")
-    expect(staff.page.locator("#blamed-offers button").first).to_have_attribute("data-answer", "wrap")
-    staff.page.locator("#blamed-offers button").first.click()
+    offer = staff.page.locator("#blamed-offers button").first
+    expect(offer).to_have_attribute("data-answer", "wrap")
+    expect(staff.page.locator("#blamed-offers li").first).to_contain_text("similarity 1.00")  # what was searched
+    offer.click()
     expect(listed).to_have_count(1)
     (pair,) = [pair for pair in staff.live.pairs() if PROVENANCE in pair.metadata]
     assert (pair.question, pair.answer_id) == ("parcel, parcel", "wrap")

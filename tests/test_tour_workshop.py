@@ -22,6 +22,12 @@ NEW = {  # a question that the demo has no answer to, and one; what an answer of
     "zh-CN": ("你们出租皮划艇吗", "亲，5月到9月可以租皮划艇。", "亲，包装3元。"),
 }
 
+LISTEN = """element => {
+    window.heard = [];
+    const listen = new MutationObserver(() => heard.push(element.textContent));
+    listen.observe(element, {subtree: true, childList: true, characterData: true});
+}"""
+
 
 @pytest.fixture(scope="module")
 def served(index: Path, browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tour]:
@@ -70,7 +76,9 @@ def evaluate(lead: Page, data: bytes) -> None:
 
 def open_answer(lead: Page, answer_id: str) -> None:
     lead.fill("#answers-search :is(input, textarea)", answer_id)
-    lead.locator("#answers-found button", has_text=f"{answer_id} · en").click()
+    found = lead.locator("#answers-found button")
+    expect(found.first).to_contain_text(answer_id)
+    found.filter(has_text=f"{answer_id} · en").click()
     expect(lead.locator("#answers-head h3")).to_contain_text(answer_id)
 
 
@@ -203,15 +211,17 @@ def test_the_chat_decides_by_a_threshold_that_was_moved_until_it_is_undone(tour:
 def test_an_evaluation_shows_how_far_it_is_what_came_of_it_and_is_taken_along(tour: Tour) -> None:
     scored = [turn for one in tour.dialogues for turn in one.turns if turn.expected is not None]
     lead = tour.workshop(tab=4)
-    lead.click("#evaluate")
     status, result = lead.locator("#evaluation-status"), lead.locator("#evaluation")
-    expect(status).to_contain_text(ENGLISH_EVALUATION.asking, timeout=SLOW)
+    status.evaluate(LISTEN)
+    lead.click("#evaluate")
     done = ENGLISH_EVALUATION.done.format(turns=len(scored), version=tour.live.version)
     expect(status).to_have_text(done, timeout=SLOW)
+    assert any(ENGLISH_EVALUATION.asking in said for said in lead.evaluate("heard"))
     turns = result.locator("tbody tr", has=lead.get_by_role("rowheader", name="Turns", exact=True))
     assert turns.locator("td").first.inner_text() == str(len(scored))
     for language in ("English", "中文"):
         drawn = result.get_by_alt_text(language)
+        expect(drawn).to_have_js_property("complete", True)  # also of one that cannot be read
         assert drawn.evaluate("image => image.naturalWidth") > 0
     with lead.expect_download() as taken:
         lead.click('a[download="metrics.json"]')

@@ -100,8 +100,8 @@ def test_a_page_that_is_not_in_the_list_shows_no_chat(browser: Browser, site: Si
     with shop(site.chat) as address:
         site.framers[:] = ["https://shop.example"]
         page, complaints = visit(browser, address)
-        page.get_by_role("button", name="咨询客服").click()
-        page.wait_for_timeout(500)
+        with page.expect_console_message(lambda said: "frame-ancestors" in said.text):
+            page.get_by_role("button", name="咨询客服").click()
         assert any("frame-ancestors" in one for one in complaints)
         expect(page.frame_locator("iframe").locator("#msg")).to_have_count(0)
         page.context.close()

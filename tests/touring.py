@@ -21,6 +21,7 @@ from chatbot.ui.site import pages
 from chatbot.ui.words import WORDS
 from chatbot.ui.workshop_words import WORKSHOP_WORDS
 from data.demo import orders
+from tests.browsing import PATIENCE
 
 SLOW = 60_000  # milliseconds; a machine may be busy
 COMPANY = "Kitewire"
@@ -51,6 +52,7 @@ class Tour:
         """A page in a browser of its own."""
         page = self.browser.new_context(locale=locale, viewport={"width": width, "height": 900}).new_page()
         page.set_default_timeout(SLOW)
+        expect.set_options(timeout=SLOW)
 
         def heard(dialog: Dialog) -> None:
             self.strange.append(dialog.message)
@@ -96,6 +98,7 @@ class Tour:
         """Everybody leaves."""
         for context in self.browser.contexts:
             context.close()
+        expect.set_options(timeout=PATIENCE)
         assert self.strange == []
 
 

@@ -17,7 +17,7 @@ from chatbot.insight.revise import add_questions, merge_answers, retire_answer, 
 from chatbot.ui.answer_parts import DeskParts
 from chatbot.ui.answer_words import ANSWER_WORDS, AnswerWords
 from chatbot.ui.attempt import alert, attempt, typed
-from chatbot.ui.parts import LAST, Drawn
+from chatbot.ui.parts import EACH, LAST, Drawn
 from chatbot.ui.shelf import NO_DRAFT, Answer, Draft, Key, Opened, Shelf, head, listed, questions
 from chatbot.ui.stubless import gr
 from chatbot.ui.words import WORDS
@@ -54,16 +54,15 @@ class Desk:
         now = [language, who, parts.search, parts.spoken, parts.opened, parts.text, parts.more]
         quiet = {"show_progress": "hidden", "api_visibility": "private"}
         slow = {"show_progress": "full", "show_progress_on": parts.told, "api_visibility": "private"}
-        each = {"trigger_mode": "multiple"}  # of several clicks, on different buttons, none is lost
         searched = [language, parts.search, parts.spoken, parts.opened]
-        typing = [parts.search.input, parts.spoken.input]
-        gr.on(typing, self.find, searched, [parts.found], trigger_mode="always_last", **quiet)
+        typing = [parts.search.change, parts.spoken.input]
+        gr.on(typing, self.find, searched, [parts.found], **LAST, **quiet)
         for touched, done, inputs, shown in (
             (list(looks), self.look, now, {**quiet, **LAST}),
-            ([parts.found.click], self.choose, now, quiet | each),
+            ([parts.found.click], self.choose, now, {**quiet, **EACH}),
             ([parts.save.click], self.save, now, slow),
             ([parts.add.click], self.add, now, slow),
-            ([parts.asked.click], self.retire_question, now, slow | each),
+            ([parts.asked.click], self.retire_question, now, {**slow, **EACH}),
             ([parts.merge.click], self.merge, [*now, parts.into], slow),
             ([parts.retire.click], self.retire, now, slow),
             ([parts.undo.click], self.undo, now, slow),

@@ -29,6 +29,7 @@ class Import:
     def __init__(self, editor: Editor, parts: ImportParts) -> None:
         self.editor = editor
         self.parts = parts
+        self.choices = (parts.scope, *parts.columns)
 
     def wire(self, language: gr.Radio, who: gr.Textbox, looks: Sequence[Any]) -> None:
         """Connect the section's events; it is drawn anew at those of `looks`."""
@@ -40,9 +41,10 @@ class Import:
         }  # one after another, so that none works on an older file
         parts.file.upload(self.take, [language, parts.file, parts.scope], every, **reads)
         parts.file.clear(self.drop, [language], every, **reads)
-        parts.scope.input(self.judge, [language, parts.intake, parts.scope], every, **reads)
+        drawn = [part for part in every if part not in self.choices]
+        parts.scope.input(self.judge, [language, parts.intake, parts.scope], drawn, **reads, **LAST)
         named = [part.input for part in parts.columns]
-        gr.on(named, self.choose, [language, parts.intake, *parts.columns], every, **reads)
+        gr.on(named, self.choose, [language, parts.intake, *parts.columns], drawn, **reads, **LAST)
         parts.publish.click(self.publish, [language, who, parts.intake], every, **slow)
         parts.undo.click(self.undo, [language, who, parts.intake], every, **slow)
         gr.on(list(looks), self.look, [language, parts.intake], every, **QUIET, **LAST)
@@ -67,13 +69,14 @@ class Import:
     def judge(self, language: str, intake: Intake, scope: str) -> Drawn:
         if intake.table is None:
             return gr.skip()
-        return self._draw(language, self._compared(replace(intake, scope=Scope(scope))))
+        return self._judged(language, self._compared(replace(intake, scope=Scope(scope))))
 
     def choose(self, language: str, intake: Intake, *columns: str | None) -> Drawn:
         if intake.table is None:
             return gr.skip()
         mapping = {name: column for name, column in zip(COLUMNS, columns, strict=True) if column}
-        return self._draw(language, self._compared(read(intake.table, mapping, intake.scope, self.editor.masked)))
+        named = read(intake.table, mapping, intake.scope, self.editor.masked)
+        return self._judged(language, self._compared(named))
 
     def publish(self, language: str, who: str, intake: Intake) -> Iterator[Drawn]:
         words, changes = ANSWER_WORDS[language], intake.changes
@@ -107,6 +110,11 @@ class Import:
     def _compared(self, intake: Intake) -> Intake:
         stock = self.editor.stock
         return compared(intake, stock.pairs, stock.version, self.editor.live.check)
+
+    def _judged(self, language: str, intake: Intake) -> Drawn:
+        """All but what was chosen: something else may be by now."""
+        drawn = self._draw(language, intake)
+        return {part: shown for part, shown in drawn.items() if part not in self.choices}
 
     def _draw(self, language: str, intake: Intake) -> Drawn:
         words, parts, table = ANSWER_WORDS[language], self.parts, intake.table

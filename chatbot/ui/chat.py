@@ -21,7 +21,7 @@ from chatbot.domain import Exchange
 from chatbot.errors import ChatbotError, trace
 from chatbot.protocols import Journal, Responder
 from chatbot.ui.layout import ChatParts, draw, lay_out, offers, to_remember
-from chatbot.ui.parts import QUIET, Drawn, remembered
+from chatbot.ui.parts import EACH, LAST, QUIET, Drawn, remembered
 from chatbot.ui.show import Chat, bubble, bubbles, clipped, note, owners, plain
 from chatbot.ui.stubless import gr
 from chatbot.ui.trust import trust
@@ -34,6 +34,8 @@ PIECES = 12  # steps in which an answer appears
 PAUSE = 0.03  # seconds between two steps: a third of a second for a whole answer
 AT_ONCE = 8  # visitors answered at the same time; the rest wait their turn
 LONGEST_NOTE = 500  # characters of a contact or of a reason for a thumb down
+PERSON = "person"
+PRESSED = "turn => '{name} ' + turn + ' ' + performance.now()"  # what was clicked, what was offered then, and when
 WIDE = "(_, ...rest) => [window.matchMedia('(min-width: 900px)').matches, ...rest]"  # room for an open side panel?
 
 
@@ -57,22 +59,29 @@ class _Events:
             chat = self.visits.found_again(chat, str(saved["conversation"]), saved.get("undone", ()))
         return self.draw(chat) | {self.parts.why: gr.Accordion(label=chat.words.why, open=is_wide)}
 
-    def answer(self, typed: str, chat: Chat, event: gr.EventData) -> Iterator[Drawn]:
-        offered = offers(chat, self.examples.get(chat.language, ()))
-        asked = {f"suggestion-{i}": offer for i, offer in enumerate(offered)} | {
-            "person": chat.words.person_phrase
-        }
-        text = asked.get(_pressed(event), typed).encode("utf-8", "replace").decode("utf-8")
+    def answer(self, typed: str, pressed: str, chat: Chat) -> Iterator[Drawn]:
+        """What was clicked, if anything was since the last time; else what was typed."""
+        clicked, chat = pressed != chat.pressed, replace(chat, pressed=pressed)
+        text = self.offer(pressed, chat) if clicked else typed.encode("utf-8", "replace").decode("utf-8")
         if not text:
-            yield {self.parts.note: note(chat) if chat.entries else chat.words.empty}  # the second of two clicks
+            hint = note(chat) if clicked or chat.entries else chat.words.empty  # the second of two clicks has none
+            yield {self.parts.visit: chat, self.parts.note: hint}
             return
-        box = gr.Textbox("", stop_btn=True) if _pressed(event) == "msg" else gr.Textbox(stop_btn=True)
-        yield from self.stream(chat, text, box)
+        yield from self.stream(chat, text, gr.Textbox(stop_btn=True) if clicked else gr.Textbox("", stop_btn=True))
+
+    def offer(self, pressed: str, chat: Chat) -> str:
+        """What a button asks; nothing where it was clicked twice, and says something else by now."""
+        name, turn, _ = pressed.split(" ")
+        if name == PERSON:
+            return chat.words.person_phrase if chat.case is None else ""
+        offered = offers(chat, self.examples.get(chat.language, ())) if int(turn) == len(chat.entries) else ()
+        return dict(enumerate(offered)).get(int(name), "")
 
     def stream(self, chat: Chat, text: str, box: gr.Textbox) -> Iterator[Drawn]:
         hidden = {self.parts.suggested: gr.Row(visible=False), self.parts.because: gr.Row(visible=False)}
         asked = [*bubbles(chat), bubble("user", plain(clipped(text, chat.words)))]
         yield {
+            self.parts.visit: chat,
             self.parts.chatbot: asked,
             self.parts.spoken: chat.words.writing,
             self.parts.note: "",
@@ -86,7 +95,9 @@ class _Events:
         for end in range(step, len(whole), step):
             yield {self.parts.chatbot: [*asked, bubble("assistant", plain(whole[:end]))]}
             time.sleep(PAUSE)
-        yield self.draw(chat)
+        drawn = self.draw(chat)
+        del drawn[self.parts.language]  # another one may have been chosen meanwhile: see `speak`
+        yield drawn
 
     def again(self, chat: Chat, event: gr.RetryData) -> Iterator[Drawn]:
         before, text = chat.before(_bubble(event.index))
@@ -100,10 +111,13 @@ class _Events:
         return self.draw(before) | ({self.parts.msg: gr.Textbox(text)} if text else {})
 
     def speak(self, code: str, chat: Chat) -> Drawn:
-        return self.draw(replace(chat, language=code))
+        return gr.skip() if code == chat.language else self.draw(replace(chat, language=code))
 
-    def restart(self, chat: Chat) -> Drawn:
-        return self.draw(Chat(chat.language))
+    def stop(self, pressed: str, chat: Chat) -> Drawn:
+        return self.draw(replace(chat, pressed=pressed))
+
+    def restart(self, pressed: str, chat: Chat) -> Drawn:
+        return self.draw(Chat(chat.language, pressed=pressed))
 
     def judge(self, chat: Chat, thumb: gr.LikeData) -> Drawn:
         entry = chat.entries[owners(chat)[_bubble(thumb.index)]]
@@ -171,21 +185,26 @@ def build_page(
         on = _Events(parts, Visits(responder, journal, desk), offered, examples, lines)
         every = parts.all()
         page.load(on.arrive, [parts.wide, parts.saved], every, js=WIDE, **QUIET)
-        clicks = [button.click for button in (*parts.suggestions, parts.person)]
+        for name, button in ((PERSON, parts.person), *enumerate(parts.suggestions)):
+            button.click(None, parts.turn, parts.pressed, js=PRESSED.format(name=name), **QUIET)
         asking = gr.on(
-            [parts.msg.submit, *clicks],
+            [parts.msg.submit, parts.pressed.change],
             on.answer,
-            [parts.msg, parts.visit],
+            [parts.msg, parts.pressed, parts.visit],
             every,
-            trigger_mode="always_last",  # what is sent while an answer still appears is asked after it
+            **LAST,  # what is sent while an answer still appears is asked after it
             **QUIET,
         )
         retrying = parts.chatbot.retry(on.again, parts.visit, every, **QUIET)
+        chosen = [parts.language, parts.visit]
+        parts.language.input(on.speak, chosen, every, **LAST, **QUIET)
+        for streaming in (asking, retrying):
+            streaming.then(on.speak, chosen, every, **QUIET)
         parts.chatbot.undo(on.undo, parts.visit, every, **QUIET)
-        parts.msg.stop(on.draw, parts.visit, every, cancels=[asking, retrying], **QUIET)
-        parts.new.click(on.restart, parts.visit, every, cancels=[asking, retrying], **QUIET)
-        parts.language.input(on.speak, [parts.language, parts.visit], every, **QUIET)
-        parts.chatbot.like(on.judge, parts.visit, every, trigger_mode="multiple", **QUIET)
+        begun = [parts.pressed, parts.visit]
+        parts.msg.stop(on.stop, begun, every, cancels=[asking, retrying], **QUIET)
+        parts.new.click(on.restart, begun, every, cancels=[asking, retrying], **QUIET)
+        parts.chatbot.like(on.judge, parts.visit, every, **EACH, **QUIET)
         reasons = [parts.reason.submit, *(button.click for button in parts.reasons)]
         gr.on(reasons, on.say_why, [parts.reason, parts.visit], every, **QUIET)
         parts.contact.submit(on.leave, [parts.contact, parts.visit], every, **QUIET)

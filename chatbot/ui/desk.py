@@ -22,7 +22,7 @@ from chatbot.ui.casework import SUGGESTED, View, head, inbox, written
 from chatbot.ui.desk_layout import CaseworkParts, draw, lay_out
 from chatbot.ui.desk_words import DESK_WORDS
 from chatbot.ui.mend import Mend
-from chatbot.ui.parts import LAST, QUIET, Drawn, remembered
+from chatbot.ui.parts import EACH, LAST, QUIET, Drawn, remembered
 from chatbot.ui.show import entries
 from chatbot.ui.signed import SignedBlocks
 from chatbot.ui.stubless import gr
@@ -191,7 +191,7 @@ def build_desk(
         arrived = page.load(on.arrive, [parts.saved, parts.shown], every, **QUIET)
         parts.clock.tick(on.look, now, every, **QUIET)
         gr.on([parts.agent.input, parts.language.input], on.look, now, every, **QUIET, **LAST)
-        parts.inbox.click(on.choose, now, every, **QUIET)
+        parts.inbox.click(on.choose, now, every, **EACH, **QUIET)
         parts.claim.click(on.claim, now, every, **QUIET)
         parts.release.click(on.release, now, every, **QUIET)
         parts.resolve.click(on.resolve, now, every, **QUIET)

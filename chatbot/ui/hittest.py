@@ -16,7 +16,7 @@ from chatbot.tabular import TABLES
 from chatbot.ui.figures import problem, sheets
 from chatbot.ui.held_out import progress
 from chatbot.ui.hits import EVERYTHING, PAGE, Tried, candidates, faults, hit_table, summed_up
-from chatbot.ui.parts import CLICKS, QUIET, SPEAKS, Drawn, Parts, busy
+from chatbot.ui.parts import CLICKS, EACH, LAST, QUIET, SPEAKS, Drawn, Parts, busy
 from chatbot.ui.stubless import gr
 from chatbot.ui.workshop_words import WORKSHOP_WORDS, HitWords
 
@@ -114,8 +114,8 @@ def tab(live: LiveBot, language: gr.Radio) -> None:
     parts.run.click(on.run, [parts.questions, language], every, **slow)
     parts.file.upload(on.read, [parts.file, language], every, **slow)
     seen = [parts.tried, parts.only, language]
-    parts.only.input(on.filter, seen, every, **QUIET)
-    parts.hits.click(on.press, seen, every, **QUIET)
+    parts.only.input(on.filter, seen, every, **LAST, **QUIET)
+    parts.hits.click(on.press, seen, every, **EACH, **QUIET)
     language.change(on.speak, seen, every, **QUIET)
 
 

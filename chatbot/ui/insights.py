@@ -14,7 +14,7 @@ from chatbot.insight.traffic import ALL, Exchange, Figures, Traffic, traffic
 from chatbot.journal import SqlJournal, between
 from chatbot.ui.figures import problem, sheets
 from chatbot.ui.measured_words import INSIGHT_WORDS, InsightWords
-from chatbot.ui.parts import QUIET, Drawn, Parts
+from chatbot.ui.parts import LAST, QUIET, Drawn, Parts
 from chatbot.ui.sliders import name_of
 from chatbot.ui.stubless import gr
 from chatbot.ui.trends import OFTEN, days, most_often, often, totals
@@ -103,9 +103,9 @@ def tab(journal: SqlJournal, lines: Sequence[str], language: gr.Radio, opened: g
     on, every = _Events(parts, journal, lines), parts.all()
     asked = [parts.zone, parts.since, parts.until, parts.only, language]
     gr.on([parts.show.click, parts.since.submit, parts.until.submit], on.look, asked, every, js=ZONE, **QUIET)
-    parts.only.input(on.look, asked, every, js=ZONE, **QUIET)
+    parts.only.input(on.look, asked, every, js=ZONE, **LAST, **QUIET)
     ranged = [parts.zone, parts.range, parts.only, language]
-    parts.range.input(on.choose, ranged, every, js=ZONE, **QUIET)
+    parts.range.input(on.choose, ranged, every, js=ZONE, **LAST, **QUIET)
     opened.select(on.look, asked, every, js=ZONE, **QUIET)
     language.change(on.speak, asked, every, js=ZONE, **QUIET)
 

@@ -24,6 +24,8 @@ class ChatParts(Parts):
     visit: gr.State
     saved: gr.BrowserState
     wide: gr.Checkbox
+    pressed: gr.Textbox
+    turn: gr.Number
     language: gr.Radio
     new: gr.Button
     chatbot: gr.Chatbot
@@ -55,6 +57,8 @@ def lay_out(company: str, languages: Sequence[str], tells: bool, remembered_as: 
         {}, storage_key=remembered_as, secret="chatbot"
     )  # the customer's own, in their browser
     wide = gr.Checkbox(visible=False)
+    pressed = gr.Textbox(visible="hidden")
+    turn = gr.Number(0, visible="hidden")
     clock = gr.Timer(LOOK, active=False)
     with gr.Row(elem_id="top"):
         gr.HTML(f"<h1>{plain(company)}</h1>", elem_id="company")
@@ -104,6 +108,8 @@ def lay_out(company: str, languages: Sequence[str], tells: bool, remembered_as: 
         visit,
         saved,
         wide,
+        pressed,
+        turn,
         language,
         new,
         chatbot,
@@ -142,6 +148,7 @@ def draw(parts: ChatParts, chat: Chat, examples: Sequence[str]) -> Drawn:
     return {
         parts.visit: chat,
         parts.saved: to_remember(chat),
+        parts.turn: len(chat.entries),
         parts.language: chat.language,
         parts.new: gr.Button(words.new, visible=True),
         parts.chatbot: gr.Chatbot(

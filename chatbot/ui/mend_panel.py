@@ -14,7 +14,7 @@ from chatbot.errors import ChatbotError, trace
 from chatbot.ui.mend import Dismissed, Done, Draft, Mend, Refused, Subject
 from chatbot.ui.mend_show import comparison, finished, offers, progress
 from chatbot.ui.mend_words import MEND_WORDS, MendWords
-from chatbot.ui.parts import CLICKS, QUIET, SPEAKS, Drawn, Parts
+from chatbot.ui.parts import CLICKS, LAST, QUIET, SPEAKS, Drawn, Parts
 from chatbot.ui.stubless import gr
 
 logger = logging.getLogger(__name__)
@@ -98,7 +98,7 @@ class PanelEvents:
             self.search,
             [language, subject, parts.search],
             [parts.found],
-            trigger_mode="always_last",  # of what is typed quickly
+            **LAST,  # of what is typed quickly
             **QUIET,
         )
         afterwards(parts.found.click(self.choose, asked, every, **QUIET))

@@ -13,7 +13,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from chatbot.ui.mend import Dismissed, Done, Draft, Mend, Subject
 from chatbot.ui.mend_panel import PanelEvents
 from chatbot.ui.mend_words import MEND_WORDS, MendWords
-from chatbot.ui.parts import QUIET, Drawn, Parts
+from chatbot.ui.parts import EACH, LAST, QUIET, Drawn, Parts
 from chatbot.ui.stubless import gr
 
 
@@ -99,10 +99,10 @@ class TabEvents(ABC, Generic[Shown]):
             return gr.skip() if language == first else self.worded(language, *now)
 
         arrived.then(arrive, worded, every, **QUIET)
-        language.input(self.worded, worded, every, **QUIET)
+        language.input(self.worded, worded, every, **LAST, **QUIET)
         parts.tab.select(self.visit, [language, parts.subject], every, **QUIET)
         parts.refresh.click(self.look, [language], every, **QUIET)
-        parts.list.click(self.choose, [language, parts.shown], every, **QUIET)
+        parts.list.click(self.choose, [language, parts.shown], every, **EACH, **QUIET)
 
         self.panel.listen(language, agent, parts.subject, questions, self.afterwards(language))
         return every

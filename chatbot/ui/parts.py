@@ -14,6 +14,7 @@ Drawn = dict[Any, Any]
 
 QUIET: Mapping[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}  # of an event
 LAST: Mapping[str, Any] = {"trigger_mode": "always_last"}  # drawn once more for what came while it was drawn
+EACH: Mapping[str, Any] = {"trigger_mode": "multiple"}  # of several clicks, on different things, none is lost
 UNLABELLED: Mapping[str, Any] = {"show_label": False, "container": False}  # of a component
 CLICKS = """
 element.addEventListener('click', event => {

@@ -46,6 +46,7 @@ class Chat:
     case: Case | None = None
     wait: float | None = None
     blamed: int | None = None  # number of the exchange whose answer did not help, while the page asks why
+    pressed: str = ""  # the click on an offered question, or for a person, that was seen last
 
     @property
     def words(self) -> Words:

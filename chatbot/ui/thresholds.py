@@ -17,7 +17,7 @@ from chatbot.insight.observe import observe
 from chatbot.insight.whatif import Table, Thresholds, curve, moved
 from chatbot.ui.figures import problem, told
 from chatbot.ui.held_out import chosen, progress
-from chatbot.ui.parts import QUIET, SPEAKS, Drawn, Parts, busy
+from chatbot.ui.parts import LAST, QUIET, SPEAKS, Drawn, Parts, busy
 from chatbot.ui.sliders import Seen, changed, curves, effect, name_of, positions, thresholds
 from chatbot.ui.stubless import gr
 from chatbot.ui.workshop_words import WORKSHOP_WORDS, ThresholdWords
@@ -177,9 +177,9 @@ def tab(editor: Editor, dialogues: Sequence[HeldOutDialogue], language: gr.Radio
     parts.observe.click(on.observe_given, [parts.served, language], every, **slow)
     parts.file.upload(on.observe, [parts.file, parts.served, language], every, **slow)
     now = [parts.seen, parts.served, language]
-    parts.served.input(on.pick, now, every, **QUIET)
+    parts.served.input(on.pick, now, every, **LAST, **QUIET)
     slid = [slider.input for slider in parts.sliders]
-    gr.on(slid, on.move, [*now, *parts.sliders], every, trigger_mode="always_last", **QUIET)
+    gr.on(slid, on.move, [*now, *parts.sliders], every, **LAST, **QUIET)
     parts.publish.click(on.publish, [*now, who, *parts.sliders], every, **QUIET)
     parts.undo.click(on.undo, [*now, who], every, **QUIET)
     language.change(on.speak, [*now, *parts.sliders], every, **QUIET)

@@ -19,7 +19,7 @@ from chatbot.lexical import spans
 from chatbot.retrieve import Retriever, form
 from chatbot.ui.heat import heat
 from chatbot.ui.heat_words import HEAT_WORDS
-from chatbot.ui.parts import QUIET, Drawn, busy
+from chatbot.ui.parts import LAST, QUIET, Drawn, busy
 from chatbot.ui.show import plain
 from chatbot.ui.stubless import gr
 
@@ -137,6 +137,6 @@ def tab(live: LiveBot, language: gr.Radio) -> None:
     on = _Events(about, question, candidate, run, shown, live, Explainer(live))
     slow = busy(shown)
     question.submit(on.find, [question, language], [candidate, shown], **slow)
-    candidate.input(on.explain, [question, candidate, language], shown, **slow)
+    candidate.input(on.explain, [question, candidate, language], shown, **LAST, **slow)
     run.click(on.explain, [question, candidate, language], shown, **slow)
     language.change(on.speak, language, [about, question, candidate, run], **QUIET)

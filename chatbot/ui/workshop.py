@@ -13,7 +13,7 @@ from chatbot.domain import HeldOutDialogue
 from chatbot.editor import Editor
 from chatbot.journal import SqlJournal
 from chatbot.ui import answers, evaluation, hittest, insights, thresholds, why
-from chatbot.ui.parts import QUIET, UNLABELLED, language_radio, remembered
+from chatbot.ui.parts import LAST, QUIET, UNLABELLED, language_radio, remembered
 from chatbot.ui.show import plain
 from chatbot.ui.signed import SignedBlocks
 from chatbot.ui.stubless import gr
@@ -85,5 +85,5 @@ def build_workshop(
         page.load(on.arrive, saved, [language, who], **QUIET)
         tabs = [kept, tried, explained, decided, measured, counted]
         language.change(on.speak, [language, who], [saved, title, who, *tabs], **QUIET)
-        who.input(on.remember, [language, who], saved, **QUIET)
+        who.change(on.remember, [language, who], saved, **LAST, **QUIET)
     return page
