@@ -167,10 +167,12 @@ def _closed(port: int, texts: list[str], clients: int, seconds: float) -> dict[s
     return found
 
 
-def _open(port: int, texts: list[str], rate: float, seconds: float, memory: Callable[[], int]) -> dict[str, Any]:
+def _open(
+    port: int, texts: list[str], rate: float, seconds: float, memory: Callable[[], tuple[int, int]]
+) -> dict[str, Any]:
     """Questions arrive at random, so many a second, whatever becomes of those before."""
     told, start, draw = Told(), time.perf_counter() + 1, random.Random(SEED)
-    due, lock, seen = [start], threading.Lock(), list[int]()
+    due, lock, seen = [start], threading.Lock(), list[tuple[int, int]]()
 
     def go_on(seed: int) -> None:
         client = Client(port, texts, seed)
@@ -191,9 +193,10 @@ def _open(port: int, texts: list[str], rate: float, seconds: float, memory: Call
 
     _all_at_once([look, *(lambda n=n: go_on(SEED * 1000 + n) for n in range(THREADS))])
     took = time.perf_counter() - start
-    parts = [np.mean(part) / 2**20 for part in np.array_split(np.array(seen), min(10, len(seen)))]
+    parts = [part.mean(0) / 2**20 for part in np.array_split(np.array(seen), min(10, len(seen)))]
     found = {"arrivals_per_second": round(rate, 1), **told.as_json(took)}
-    found["memory_mb"] = {"tenths": [round(float(part)) for part in parts], "most": round(max(seen) / 2**20)}
+    tenths, private = ([round(float(part[kind])) for part in parts] for kind in (0, 1))
+    found["memory_mb"] = {"tenths": tenths, "private": private, "most": round(max(seen)[0] / 2**20)}
     print("twice:", found, flush=True)
     return found
 
@@ -206,9 +209,11 @@ def _all_at_once(works: list[Callable[[], None]]) -> None:
         thread.join()
 
 
-def _resident(pid: int) -> int:
-    """Bytes of memory that a process has."""
-    return int(Path(f"/proc/{pid}/statm").read_text("utf-8").split()[1]) * os.sysconf("SC_PAGE_SIZE")
+def _resident(pid: int) -> tuple[int, int]:
+    """Bytes of memory that a process has, and those of them that are its own: not pages of files."""
+    _, resident, of_files, *_ = map(int, Path(f"/proc/{pid}/statm").read_text("utf-8").split())
+    size = os.sysconf("SC_PAGE_SIZE")
+    return resident * size, (resident - of_files) * size
 
 
 def _percentile(seconds: list[float], p: int) -> float | None:
@@ -234,7 +239,7 @@ def write_page() -> None:
     rows = [row(str(one["clients"]), one) for one in found["clients"]]
     rows.append(row(f"{over['arrivals_per_second']:g} a second, {over['seconds'] / 60:.0f} minutes", over))
     memory = over["memory_mb"]
-    tenths = ", ".join(f"{mb:,}" for mb in memory["tenths"])
+    tenths, private = (", ".join(f"{mb:,}" for mb in memory[kind]) for kind in ("tenths", "private"))
     PAGE.write_text(
         f"""# Under load · 负载
 
@@ -251,9 +256,11 @@ once, with the seconds to wait. Made by `{about["command"]}`
 {table(["clients", *measured, "failed"], rows)}
 
 Memory of the service during the last row, by tenths of its time: {tenths} MB; {memory["most"]:,} MB at most.
+Of these its own, without the pages of files, which the system may take back: {private} MB.
 Afterwards SIGTERM ended it with exit code {found["exit_code"]}.
 
-最后一行期间服务占用的内存（按时间十等分）如上；结束时收到 SIGTERM，退出码 {found["exit_code"]}。
+最后一行期间服务占用的内存，以及其中不含文件页的自有内存（按时间十等分）如上；
+结束时收到 SIGTERM，退出码 {found["exit_code"]}。
 """,
         "utf-8",
     )
