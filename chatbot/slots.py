@@ -12,10 +12,12 @@ longer than PATIENCE, whatever the pattern.
 
 import logging
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
+from time import thread_time
+from typing import TypeVar
 
 import regex
 
@@ -23,6 +25,8 @@ from chatbot.domain import Conversation, Role, Turn
 from chatbot.text import clean
 
 log = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
 
 LONGEST = 2000  # characters of a message that are searched
 PATIENCE = 0.1  # seconds; a pattern that goes back and forth for longer has found nothing
@@ -77,35 +81,38 @@ class Slot:
 
     def spans(self, shown: str) -> Iterator[tuple[int, int]]:
         """Where the values of a text stand, which is held against the pattern as it is, however long."""
-        try:
-            for match in compiled(self.pattern).finditer(shown, timeout=PATIENCE):
-                if match.end() > match.start() and self._holds(clean(match.expand(self.value)).upper()):
-                    yield match.span()
-        except TimeoutError:
-            self._warn()
+        for match in self._found(shown):
+            if match.end() > match.start() and self._holds(clean(match.expand(self.value)).upper()):
+                yield match.span()
 
     def without(self, text: str) -> str:
         """What a text says beside its values."""
-        try:
-            return str(compiled(self.pattern).sub(" ", plain(text), timeout=PATIENCE))
-        except TimeoutError:
-            self._warn()
-            return text
+        shown = plain(text)
+        return str(self._patiently(lambda seconds: compiled(self.pattern).sub(" ", shown, timeout=seconds), text))
 
     def _holds(self, value: str) -> bool:
         return self.checksum is None or self.checksum.holds(value)
 
     def _matches(self, text: str) -> Iterator[str]:
-        try:
-            for match in compiled(self.pattern).finditer(plain(text), timeout=PATIENCE):
-                value = clean(match.expand(self.value)).upper()
-                if value:
-                    yield value
-        except TimeoutError:
-            self._warn()
+        for match in self._found(plain(text)):
+            if value := clean(match.expand(self.value)).upper():
+                yield value
 
-    def _warn(self) -> None:
-        log.warning("the pattern of slot %s takes too long; make it simpler", self.name)
+    def _found(self, shown: str) -> Sequence["regex.Match[str]"]:
+        return self._patiently(lambda seconds: [*compiled(self.pattern).finditer(shown, timeout=seconds)], [])
+
+    def _patiently(self, search: Callable[[float], Result], otherwise: Result) -> Result:
+        """What a search finds. Its clock is that of all threads together: while others work it is asked again, for
+        longer, until this thread alone has searched for PATIENCE."""
+        begun, seconds = thread_time(), PATIENCE
+        while True:
+            try:
+                return search(seconds)
+            except TimeoutError:
+                if thread_time() - begun > 0.9 * PATIENCE:
+                    log.warning("the pattern of slot %s takes too long; make it simpler", self.name)
+                    return otherwise
+                seconds *= 2
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,7 @@
 """Slots: what counts as a value in whatever is typed, and what a conversation has of them."""
 
+import hashlib
+import threading
 import time
 
 import pytest
@@ -105,6 +107,25 @@ class TestFind:
         assert time.perf_counter() - start < 10  # it would take for ever
         assert "slot slow takes too long" in caplog.text
         assert "aaa" not in caplog.text
+
+    def test_a_value_is_found_while_other_threads_work(self) -> None:
+        done, much = threading.Event(), bytes(20_000_000)
+
+        def work() -> None:
+            while not done.is_set():
+                hashlib.sha256(much).digest()  # lets go of the interpreter, as models do
+
+        others = [threading.Thread(target=work) for _ in range(4)]
+        for thread in others:
+            thread.start()
+        try:
+            text = "a" * 26 + " KW-10000016"
+            slow = Slot("slow", r"(?:a|aa)+c|KW-\d+")  # some hundredths of a second of its own
+            assert [slow.find(text) for _ in range(20)] == ["KW-10000016"] * 20
+        finally:
+            done.set()
+            for thread in others:
+                thread.join()
 
     @whatever(st.text(st.characters(), max_size=60))
     def test_nothing_that_can_be_typed_raises(self, text: str) -> None:
