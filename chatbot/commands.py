@@ -197,7 +197,7 @@ def serve(options: argparse.Namespace) -> int:
     from chatbot.fleet import Fleet, sharing
     from chatbot.held_out import read_dialogues
     from chatbot.journal_commands import journal_of, retention
-    from chatbot.room import Room, settling
+    from chatbot.room import Room, give_back, settling
 
     kept = retention()
     dialogues = read_dialogues(options.dialogues) if options.dialogues else ()
@@ -211,13 +211,13 @@ def serve(options: argparse.Namespace) -> int:
         for line in lives[fleet.default].lines.values():
             line.retrieve(["hello"])  # whatever is made on first use is made before the first customer comes
 
-    with settling() as settled, ThreadPoolExecutor(1) as beside:  # models are read while pages are made
+    with settling(), ThreadPoolExecutor(1) as beside:  # models are read while pages are made
         loading = beside.submit(load_the_first)
         from chatbot.serve.start import Offer, start
 
         def loaded() -> None:
             loading.result()
-            settled()
+            give_back()
 
         offer = Offer(options.host, options.port, tuple(options.name), tuple(options.embed))
         site = start(fleet, places, dialogues, kept, offer, loaded)

@@ -2,7 +2,7 @@
 
 In: `e5-small-q4.bin` (little-endian: a header, the SentencePiece pieces, a table of normalisations, the tensors;
 the matrices in blocks of 32 four-bit weights under one scale). Out: a folder with config.json, model.safetensors
-(float32, about 470 MB), tokenizer.json and tokenizer_config.json, and what pieces.py makes of these. It exists
+(float32, about 470 MB), tokenizer.json and tokenizer_config.json, and what pieces.py reads. It exists
 because the package only brings a C engine of its own, which can neither be trained nor read two texts together.
 
 Of its 250,002 pieces, six in ten have letters that are neither English nor Chinese; a folder may be written

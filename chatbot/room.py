@@ -119,12 +119,12 @@ def give_back() -> None:
 
 
 @contextmanager
-def settling() -> Iterator[Callable[[], None]]:
+def settling() -> Iterator[None]:
     """While a process makes what it keeps, nothing looks for garbage in it over and over: a quarter of a service's
-    start. What is yielded does so once, when most is made."""
+    start."""
     gc.disable()
     try:
-        yield give_back
+        yield
     finally:
         gc.enable()
 

@@ -99,7 +99,15 @@ class Slot:
                 yield value
 
     def _found(self, shown: str) -> Sequence["regex.Match[str]"]:
-        return self._patiently(lambda seconds: [*compiled(self.pattern).finditer(shown, timeout=seconds)], [])
+        """All there is, or what stands before the place where the search was given up."""
+        found: list[regex.Match[str]] = []
+
+        def search(seconds: float) -> None:
+            found.clear()
+            found.extend(compiled(self.pattern).finditer(shown, timeout=seconds))
+
+        self._patiently(search, None)
+        return found
 
     def _patiently(self, search: Callable[[float], Result], otherwise: Result) -> Result:
         """What a search finds. Its clock is that of all threads together: while others work it is asked again, for

@@ -339,6 +339,15 @@ def visit(browser: Browser, tmp_path: Path) -> Iterator[Visit]:
     journal.close()
 
 
+def asking(visit: Visit, monkeypatch: pytest.MonkeyPatch, text: str, pause: float) -> Customer:
+    """A customer whose answer begins to appear; so many seconds lie between its pieces."""
+    monkeypatch.setattr(chat_page, "PAUSE", pause)
+    customer = visit()
+    customer.type(text)
+    expect(customer.page.locator('#chat [data-testid="bot"]')).to_contain_text("Yo")
+    return customer
+
+
 @pytest.mark.browser
 class TestInABrowser:
     def test_a_question_is_answered_with_its_source_and_evidence(self, visit: Visit) -> None:
@@ -488,10 +497,7 @@ class TestInABrowser:
     def test_who_reloads_while_an_answer_appears_finds_it_again(
         self, visit: Visit, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(chat_page, "PAUSE", 5.0)
-        customer = visit()
-        customer.type("one")
-        expect(customer.page.locator('#chat [data-testid="bot"]')).to_contain_text("Yo")
+        customer = asking(visit, monkeypatch, "one", pause=5.0)
         customer.page.reload()
         customer.hears("You asked: 1 words.")
         assert customer.said() == ["one"]
@@ -521,10 +527,7 @@ class TestInABrowser:
     def test_what_is_clicked_and_typed_while_an_answer_appears_comes_after_it(
         self, visit: Visit, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(chat_page, "PAUSE", 0.2)
-        customer = visit()
-        customer.type("one two")
-        expect(customer.page.locator('#chat [data-testid="bot"]')).to_contain_text("Yo")
+        customer = asking(visit, monkeypatch, "one two", pause=0.2)
         customer.page.click("#person")
         expect(customer.page.locator('#chat [data-testid="bot"]').last).to_contain_text("A pers")
         customer.type("hello there")
@@ -536,10 +539,7 @@ class TestInABrowser:
     def test_a_language_that_is_chosen_while_an_answer_appears_stays(
         self, visit: Visit, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(chat_page, "PAUSE", 0.2)
-        customer = visit()
-        customer.type("one two")
-        expect(customer.page.locator('#chat [data-testid="bot"]')).to_contain_text("Yo")
+        customer = asking(visit, monkeypatch, "one two", pause=0.2)
         customer.page.locator("#language").get_by_text("中文").click()
         customer.hears("You asked: 2 words.")
         expect(customer.page.locator("#person")).to_have_text(CHINESE.person)

@@ -106,6 +106,8 @@ class TestFind:
         assert Slot("slow", r"(?:a|aa)+c").without("a" * 1999 + "b") == "a" * 1999 + "b"
         assert time.perf_counter() - start < 10  # it would take for ever
         assert "slot slow takes too long" in caplog.text
+        behind = "KW-1 " + "a" * 1999 + "b"
+        assert list(Slot("slow", r"KW-\d|(?:a|aa)+c").spans(behind)) == [(0, 4)]  # what was found is not lost
         assert "aaa" not in caplog.text
 
     def test_a_value_is_found_while_other_threads_work(self) -> None:
